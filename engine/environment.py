@@ -1,0 +1,49 @@
+"""What decides whether two runs can give equal digits: versions, CPU features, platform."""
+
+from __future__ import annotations
+
+import platform
+
+from tunewright.engine.session import Environment
+from tunewright.hardware.snapshot import Host
+
+# Those whose code computes, orders or draws numbers; a changed renderer changes no loss.
+PACKAGES = (
+    "accelerate",
+    "bitsandbytes",
+    "datasets",
+    "jinja2",
+    "numpy",
+    "peft",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "trl",
+    "tunewright",
+)
+
+
+def read_environment(host: Host) -> Environment:
+    """The environment of this interpreter on this host; packages that are absent are left out."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    packages = {}
+    for name in PACKAGES:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return Environment(
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}".lower(),
+        packages=packages,
+        cpu_features=host.cpu_features,
+    )
+
+
+def missing_training_packages() -> list[str]:
+    """Packages of the `[train]` extra that this interpreter lacks; found without importing them."""
+    from importlib.util import find_spec
+
+    needed = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
+    return [name for name in needed if find_spec(name) is None]

@@ -1,0 +1,232 @@
+"""Greedy answers to many prompts at once, with what they share computed once.
+
+An own loop rather than `model.generate`: it looks for orders at every token, lets finished rows
+leave the batch, and gives prefill and decoding each the thread count that suits it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+
+class Threads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """CPU threads for reading prompts and for writing answers, with the reason."""
+
+    prefill: int
+    decode: int
+    because: str = ""
+
+
+def split_shared(prompts: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]]:
+    """The token prefix that all prompts share, and what is left of each (never empty).
+
+    Found on tokens, so it holds for any template: few-shot turns, a system prompt, a header.
+    """
+    if not prompts:
+        return [], []
+    first, last = min(prompts), max(prompts)
+    longest = min(len(prompt) for prompt in prompts) - 1
+    shared = 0
+    while shared < longest and first[shared] == last[shared]:
+        shared += 1
+    return list(first[:shared]), [list(prompt[shared:]) for prompt in prompts]
+
+
+def greedy_answers(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    eos_ids: Sequence[int],
+    max_new_tokens: int,
+    batch_size: int,
+    prefix: Sequence[int] = (),
+    threads: Threads | None = None,
+    on_progress: Callable[[int], None] | None = None,
+    between_steps: Callable[[], None] | None = None,
+) -> list[list[int]]:
+    """The most likely continuation of `prefix + prompt` for each prompt, without its end token.
+
+    `prefix` is run once; each batch starts from copies of its keys and values. Rows are batched by
+    length, padded on the left, and answered in the order of `prompts`. An answer that reached
+    `max_new_tokens` was cut. Same model, prompts, batch size and threads: same answers.
+
+    `on_progress` gets the number of rows answered; `between_steps` runs before every forward pass
+    and may raise to leave. Models whose layers keep a running state (recurrent ones) are answered
+    row by row, since padding would enter the state.
+    """
+    import torch
+
+    if any(not prompt for prompt in prompts):
+        raise ValueError("a prompt without tokens")
+    between_steps = between_steps or (lambda: None)
+    was_training = model.training
+    model.eval()
+    plan = _plan(model, prompts, list(prefix), max_new_tokens)
+    size = batch_size if plan.batched else 1
+    order = sorted(range(len(plan.prompts)), key=lambda row: len(plan.prompts[row]))
+    answers: list[list[int]] = [[] for _ in prompts]
+    done = 0
+
+    def finished(row: int, answer: list[int]) -> None:
+        nonlocal done
+        answers[row] = answer
+        done += 1
+        if on_progress is not None:
+            on_progress(done)
+
+    try:
+        with torch.inference_mode(), _restored_threads():
+            between_steps()
+            _use(threads and threads.prefill)
+            shared = _read_prefix(model, plan.prefix) if plan.prefix else None
+            for start in range(0, len(order), size):
+                rows = order[start : start + size]
+                _answer_batch(
+                    model,
+                    {row: plan.prompts[row] for row in rows},
+                    shared,
+                    len(plan.prefix),
+                    frozenset(eos_ids),
+                    max_new_tokens,
+                    threads,
+                    finished,
+                    between_steps,
+                )
+    finally:
+        model.train(was_training)
+    return answers
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    prompts: list[list[int]]
+    prefix: list[int]
+    batched: bool
+
+
+def _plan(
+    model: Any, prompts: Sequence[Sequence[int]], prefix: list[int], max_new_tokens: int
+) -> _Plan:
+    """What may be shared and padded without changing an answer, by the kinds of cache layers."""
+    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+    layers = _new_cache(model).layers
+    rows = [list(prompt) for prompt in prompts]
+    whole = [prefix + row for row in rows]
+    # A state that runs over the tokens takes padding in, and cannot be expanded like keys.
+    if not all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers):
+        return _Plan(whole, [], batched=False)
+    # Padding between prefix and prompt would count as distance inside a sliding window.
+    windows = [layer.sliding_window for layer in layers if layer.is_sliding]
+    longest = max((len(row) for row in whole), default=0) + max_new_tokens
+    if windows and longest >= min(windows):
+        return _Plan(whole, [], batched=True)
+    return _Plan(rows, prefix, batched=True)
+
+
+def _new_cache(model: Any) -> Any:
+    from transformers import DynamicCache
+
+    return DynamicCache(config=model.config)
+
+
+def _read_prefix(model: Any, prefix: list[int]) -> Any:
+    import torch
+
+    ids = torch.tensor([prefix], device=model.device)
+    cache = _new_cache(model)
+    model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return cache
+
+
+def _copies(model: Any, shared: Any, rows: int) -> Any:
+    """A cache in which every one of `rows` rows starts from the shared keys and values."""
+    cache = _new_cache(model)
+    if shared is not None:
+        for index, layer in enumerate(shared.layers):
+            cache.update(
+                layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1), index
+            )
+    return cache
+
+
+def _answer_batch(
+    model: Any,
+    prompts: dict[int, list[int]],
+    shared: Any,
+    shared_length: int,
+    eos_ids: frozenset[int],
+    max_new_tokens: int,
+    threads: Threads | None,
+    finished: Callable[[int, list[int]], None],
+    between_steps: Callable[[], None],
+) -> None:
+    import torch
+
+    live = list(prompts)
+    width = max(len(prompt) for prompt in prompts.values())
+    padding = [width - len(prompts[row]) for row in live]
+    ids = torch.tensor(
+        [[0] * pad + prompts[row] for pad, row in zip(padding, live, strict=True)],
+        device=model.device,
+    )
+    mask = torch.ones(len(live), shared_length + width, dtype=torch.long, device=model.device)
+    for index, pad in enumerate(padding):
+        mask[index, shared_length : shared_length + pad] = 0
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, shared_length:]
+    cache = _copies(model, shared, len(live))
+    written: dict[int, list[int]] = {row: [] for row in live}
+
+    for step in range(max_new_tokens):
+        between_steps()
+        _use(threads and (threads.decode if step else threads.prefill))
+        logits = model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits[:, -1]
+        chosen = logits.argmax(-1)
+        keep = []
+        for index, (row, token) in enumerate(zip(live, chosen.tolist(), strict=True)):
+            if token in eos_ids:
+                finished(row, written[row])
+                continue
+            written[row].append(token)
+            keep.append(index)
+        if not keep:
+            return
+        if len(keep) < len(live):
+            live = [live[index] for index in keep]
+            kept = torch.tensor(keep, device=model.device)
+            chosen, mask, positions = chosen[kept], mask[kept], positions[kept]
+            for layer in cache.layers:
+                layer.batch_select_indices(kept)
+        ids = chosen[:, None]
+        mask = torch.cat([mask, mask.new_ones(len(live), 1)], dim=1)
+        positions = positions[:, -1:] + 1
+    for row in live:
+        finished(row, written[row])
+
+
+@contextlib.contextmanager
+def _restored_threads() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        _use(before)
+
+
+def _use(threads: int | None) -> None:
+    import torch
+
+    if threads and torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)

@@ -1,0 +1,82 @@
+"""Reading events while they are written: incremental, typed, at a bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from tunewright.engine.run.events import Event
+
+CHUNK_BYTES = 1 << 20
+
+_decoder = msgspec.json.Decoder(Event)
+
+
+class EventFile:
+    """One writer's events from where the last read ended. A torn last line waits for its rest."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._offset = 0
+        self.skipped = 0
+
+    def read_new(self) -> Iterator[list[Event]]:
+        """Whole new lines, decoded, a batch of about a mebibyte at a time.
+
+        Lines of unknown kinds and damaged ones are left out and counted in `skipped`.
+        """
+        try:
+            file = self.path.open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            file.seek(self._offset)
+            rest = b""
+            while chunk := file.read(CHUNK_BYTES):
+                lines, newline, rest = (rest + chunk).rpartition(b"\n")
+                if newline:
+                    self._offset += len(lines) + 1
+                    yield self._decode(lines)
+
+    def _decode(self, lines: bytes) -> list[Event]:
+        try:
+            return _decoder.decode_lines(lines)
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            events = []
+            for line in lines.split(b"\n"):
+                try:
+                    events.append(_decoder.decode(line))
+                except (msgspec.DecodeError, msgspec.ValidationError):
+                    self.skipped += bool(line)
+            return events
+
+
+class RunEvents:
+    """All events of a run, as they come. Attempts in order; within a read, by time."""
+
+    def __init__(self, folder: Path, from_attempt: int = 1) -> None:
+        self._folder = folder
+        self._from = from_attempt
+        self._files: dict[str, EventFile] = {}
+
+    def read_new(self) -> Iterator[Event]:
+        """Events since the last call."""
+        for path in self._folder.glob("*-*.jsonl"):
+            number = path.name.split("-", 1)[0]
+            if number.isdigit() and int(number) >= self._from:
+                self._files.setdefault(path.name, EventFile(path))
+        found: list[tuple[int, float, Event]] = []
+        for name, file in self._files.items():
+            attempt = int(name.split("-", 1)[0])
+            for batch in file.read_new():
+                found.extend((attempt, event.time, event) for event in batch)
+        found.sort(key=lambda item: item[:2])
+        for _, _, event in found:
+            yield event
+
+
+def worker_files(folder: Path) -> list[Path]:
+    """The event files of the first worker of each attempt, oldest attempt first."""
+    paths = [p for p in folder.glob("*-worker0.jsonl") if p.name.split("-", 1)[0].isdigit()]
+    return sorted(paths, key=lambda p: int(p.name.split("-", 1)[0]))

@@ -1,0 +1,146 @@
+"""The worker: runs the stages of one attempt, in its own process group, with the heavy stack.
+
+Started by the supervisor as `python -m tunewright.engine.run.worker RUN_DIR`. Exit codes are those
+of the contract: 0 done, 75 stopped, another one with a `failed` event that says why.
+"""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from tunewright.engine.homes import cache_home
+from tunewright.engine.run.events import EventWriter, Failed, Note, StageDone, StageStarted
+from tunewright.engine.run.job import Job, Stopped
+from tunewright.engine.run.orders import SUPERVISOR_GONE, FolderOrders
+from tunewright.engine.run.rundir import ExitRecord, LaunchOptions, RunDir, write_exit
+from tunewright.engine.run.stages import stage
+from tunewright.engine.session import Session, load_session
+from tunewright.hardware.errors import Exit, Problem
+
+
+def main(run_dir: str) -> int:
+    run = RunDir(Path(run_dir))
+    attempt = run.read_record().attempts[-1]
+    events = EventWriter(run.events / f"{attempt.number}-worker0.jsonl")
+
+    def orphan_left(what: str = "the worker left because its supervisor was gone") -> None:
+        if run.read_exit() is None:
+            write_exit(run, _orphaned(attempt.number, what))
+
+    orders = FolderOrders(
+        run, lambda: orphan_left("the worker hung after its supervisor died, and was ended")
+    )
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: orders.request_stop("told to end (SIGTERM)"))
+    orders.start()
+    try:
+        session = load_session(run.session)
+        _run_stages(run, session, attempt.number, attempt.options, events, orders)
+    except Stopped as stopped:
+        events.write(Note(text=f"stopped: {stopped}"))
+        if orders.stop_requested() == SUPERVISOR_GONE:
+            orphan_left()
+        return Exit.STOPPED
+    except BaseException as error:  # noqa: BLE001 - the last frame of the process: everything is told
+        failed = explain(error)
+        if not isinstance(error, Problem):
+            traceback.print_exc()
+        events.write(failed)
+        return failed.exit
+    return Exit.DONE
+
+
+def _run_stages(
+    run: RunDir,
+    session: Session,
+    attempt: int,
+    options: LaunchOptions,
+    events: EventWriter,
+    orders: FolderOrders,
+) -> None:
+    from tunewright.engine.model import resolve_model
+
+    assert session.plan is not None
+    job = Job(
+        run_dir=run.path,
+        session=session,
+        model_dir=resolve_model(session.inputs.model, run.path, cache_home()),
+        attempt=attempt,
+        device=session.plan.device.value,
+        emit=events.write,
+        orders=orders,
+        max_steps=options.max_steps,
+        threads=options.threads,
+    )
+    for planned in session.plan.stages:
+        if (run.results / f"{planned.id}.json").is_file():
+            events.write(Note(text=f"{planned.title}: finished in an earlier attempt"))
+            continue
+        because = orders.stop_requested()
+        if because is not None:
+            raise Stopped(because)
+        events.write(StageStarted(stage=planned.id, title=planned.title))
+        started = time.monotonic()
+        module, function = stage(planned.id).run.split(":")
+        getattr(importlib.import_module(module), function)(job)
+        events.write(
+            StageDone(
+                stage=planned.id,
+                seconds=round(time.monotonic() - started, 3),
+                result=_summary(run.results / f"{planned.id}.json"),
+            )
+        )
+
+
+def _summary(result: Path) -> dict[str, Any]:
+    """The figures at the top of a stage's result: what fits on a line of a log."""
+    whole: dict[str, Any] = msgspec.json.decode(result.read_bytes())
+    return {k: v for k, v in whole.items() if isinstance(v, (int, float, str, bool))}
+
+
+def _orphaned(attempt: int, what: str) -> ExitRecord:
+    return ExitRecord(
+        state="crashed",
+        exit=Exit.FAILED,
+        attempt=attempt,
+        time=time.time(),
+        what=what,
+        why="the supervisor was killed or its machine is going down",
+        cure="go on from the last checkpoint: tunewright resume",
+    )
+
+
+def explain(error: BaseException) -> Failed:
+    """An exception of a stage as what, why, cure."""
+    if isinstance(error, Problem):
+        return Failed(what=error.what, why=error.why, cure=error.cure, exit=int(error.exit))
+    name = type(error).__name__
+    if isinstance(error, MemoryError) or name == "OutOfMemoryError":
+        return Failed(
+            what="out of memory",
+            why=str(error).splitlines()[0] if str(error) else name,
+            cure="halve the batch (--set per_device_train_batch_size=…, accumulation makes up for "
+            "it), shorten max_length, or take a lighter method: --method qlora",
+        )
+    if isinstance(error, OSError) and error.errno == 28:
+        return Failed(
+            what="the disk is full",
+            why=str(error),
+            cure="make room, then: tunewright resume",
+        )
+    return Failed(
+        what=f"the stage failed: {str(error).splitlines()[0] if str(error) else name}",
+        why=name,
+        cure="the traceback is in engine.log of the run directory",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

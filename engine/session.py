@@ -1,0 +1,176 @@
+"""session.json: the one source of intent. Versioned, self-contained, refused by path when wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from tunewright.engine.data.example import DataFacts
+from tunewright.engine.files import write_atomic
+from tunewright.engine.plan import Plan
+from tunewright.hardware.errors import Problem
+from tunewright.hardware.shapes import ModelShape
+from tunewright.hardware.snapshot import Snapshot
+
+VERSION = "1.0"
+
+
+class DataInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The data: a path relative to the session file, or `demo:orders`. Without `eval_path` a seeded
+    share `eval_fraction` is held out. Fingerprints ("sha256:…") are written when planned."""
+
+    path: str
+    format: str = "auto"
+    eval_path: str | None = None
+    eval_fraction: float = 0.1
+    fingerprint: str | None = None
+    eval_fingerprint: str | None = None
+
+
+class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a person said. `overrides` are settings by name, as `--set` takes them; `stages` limits
+    the run to some of its stages, in their own order."""
+
+    name: str
+    model: str
+    data: DataInput
+    method: str = "auto"
+    seed: int = 42
+    overrides: dict[str, Any] = {}
+    stages: tuple[str, ...] | None = None
+
+
+class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What decides whether losses can be equal digit for digit. `threads` by kind of work ("train",
+    "decode"); empty until a run has probed them."""
+
+    python: str
+    platform: str
+    packages: dict[str, str]
+    cpu_features: tuple[str, ...]
+    threads: dict[str, int] = {}
+
+
+class Expectation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a finished run gave: the loss of each step, evaluations by step, figures by stage."""
+
+    steps: tuple[int, ...]
+    losses: tuple[float | None, ...]
+    eval_losses: dict[str, float]
+    figures: dict[str, dict[str, Any]]
+
+
+class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What was seen when the plan was made, and what a finished run gave."""
+
+    snapshot: Snapshot
+    environment: Environment
+    data: DataFacts
+    model: ModelShape
+    expect: Expectation | None = None
+
+
+class Session(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`inputs` is intent, `plan` is what was decided from it, `recorded` is what was seen."""
+
+    version: str
+    inputs: Inputs
+    plan: Plan | None = None
+    recorded: Recorded | None = None
+
+
+def session_schema() -> dict[str, Any]:
+    """The JSON Schema of session.json."""
+    return msgspec.json.schema(Session)
+
+
+def encode_session(session: Session) -> bytes:
+    """The bytes of session.json: indented, so that people can read and compare it."""
+    return msgspec.json.format(msgspec.json.encode(session, order="deterministic"), indent=1)
+
+
+def save_session(session: Session, path: Path) -> None:
+    """Write session.json whole or not at all."""
+    write_atomic(path, encode_session(session))
+
+
+def load_session(path: Path) -> Session:
+    """Read, migrate and check a session file; a `Problem` that names the place when it is wrong."""
+    try:
+        blob = path.read_bytes()
+    except OSError as error:
+        raise Problem(
+            f"cannot read the session {path}",
+            why=str(error.strerror or error),
+            cure="name a session.json, e.g. that of a run directory: tunewright runs",
+        ) from error
+    try:
+        raw = msgspec.json.decode(blob)
+    except msgspec.DecodeError as error:
+        raise Problem(
+            f"{path} is not JSON",
+            why=str(error),
+            cure="restore the file, or write a new one with tunewright train … --dry-run --save",
+        ) from error
+    try:
+        return msgspec.convert(_migrate(raw, path), Session)
+    except msgspec.ValidationError as error:
+        raise Problem(
+            f"{path} is not a session that this version understands",
+            why=str(error),
+            cure="the schema: tunewright schema",
+        ) from error
+
+
+# By version: takes the raw object of that version to the next one.
+_MIGRATIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+
+def _migrate(raw: Any, path: Path) -> Any:
+    version = raw.get("version") if isinstance(raw, dict) else None
+    if not isinstance(version, str) or not all(p.isdigit() for p in version.split(".")):
+        raise Problem(
+            f"{path} is no Tunewright session",
+            why="it is JSON without a `version` such as " + repr(VERSION),
+            cure="the schema: tunewright schema",
+        )
+    if _numbers(version) > _numbers(VERSION):
+        raise Problem(
+            f"{path} has version {version}",
+            why=f"this Tunewright reads sessions up to version {VERSION}",
+            cure="update Tunewright: pip install -U tunewright",
+        )
+    while raw["version"] != VERSION:
+        migrate = _MIGRATIONS.get(raw["version"])
+        if migrate is None:
+            raise Problem(
+                f"{path} has version {raw['version']}",
+                why=f"no such version was ever written; this Tunewright writes {VERSION}",
+                cure="the schema: tunewright schema",
+            )
+        raw = migrate(raw)
+    return raw
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def rebase(session: Session, old: Path, new: Path) -> Session:
+    """The same session with its relative paths starting from folder `new` instead of `old`."""
+
+    def moved(spec: str | None) -> str | None:
+        if spec is None or Path(spec).is_absolute() or not (old / spec).exists():
+            return spec
+        return os.path.relpath((old / spec).resolve(), new.resolve())
+
+    data = session.inputs.data
+    inputs = msgspec.structs.replace(
+        session.inputs,
+        model=moved(session.inputs.model),
+        data=msgspec.structs.replace(data, path=moved(data.path), eval_path=moved(data.eval_path)),
+    )
+    return msgspec.structs.replace(session, inputs=inputs)

@@ -1,0 +1,132 @@
+"""The composition root: parses the command line and hands it to one verb.
+
+Nothing heavy is imported before the verb is known, and headless verbs never import Textual.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+# Verb -> (module in tunewright.tui.verbs, help). A verb that does not work yet is not here.
+VERBS: dict[str, tuple[str, str]] = {
+    "train": ("train", "fine-tune a model on a data file, in a detached run"),
+    "runs": ("runs", "list runs, compare two, delete one"),
+    "attach": ("attach", "follow a run as text; Ctrl-C leaves it running"),
+    "wait": ("wait", "wait until a run has ended; its exit code"),
+    "stop": ("stop", "checkpoint a run and stop it"),
+    "resume": ("resume", "go on with a run from its last good checkpoint"),
+    "report": ("report", "what a run did and what it proved, as Markdown"),
+    "eject": ("eject", "a train.py of plain transformers, trl and peft that gives the same losses"),
+    "hardware": ("hardware", "what this machine has"),
+    "methods": ("methods", "the training methods and what each is for"),
+    "demo": ("demo", "prepare the embedded model and task, and run them"),
+    "schema": ("schema", "the JSON Schema of session.json"),
+}
+
+
+def main() -> int:
+    """Entry point of the console script; returns the exit code."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        # Answered before argparse and importlib.metadata are imported: they cost more than Python.
+        print(f"tunewright {_installed_version()}")
+        return 0
+    return run(arguments)
+
+
+def run(arguments: list[str]) -> int:
+    """Parse and run; every failure that a person can cause ends in what, why, cure."""
+    from tunewright.hardware.errors import Exit, Problem
+
+    options = _parser(arguments).parse_args(arguments)
+    try:
+        from importlib import import_module
+
+        if options.version:
+            print(f"tunewright {_installed_version()}")
+            return Exit.DONE
+        if options.replay is not None:
+            if options.verb is not None:
+                raise Problem(
+                    f"--replay does not go with the verb {options.verb!r}",
+                    why="a replay runs the session and nothing else",
+                    cure=f"tunewright --replay {options.replay}",
+                )
+            return int(import_module("tunewright.tui.verbs.replay").run(options))
+        if options.verb is None:
+            _parser([]).print_help(sys.stderr)
+            return Exit.BAD_INPUT
+        module = VERBS[options.verb][0]
+        return int(import_module(f"tunewright.tui.verbs.{module}").run(options))
+    except Problem as problem:
+        from tunewright.tui import say
+
+        return say.problem(problem, as_json=getattr(options, "json", False))
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe left (`| head`): Python would complain again while shutting down.
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+
+
+def _parser(arguments: list[str]) -> argparse.ArgumentParser:
+    """The parser; only the arguments of the verb in `arguments` are built."""
+    import argparse
+
+    parser = argparse.ArgumentParser(
+        prog="tunewright",
+        description="From a GPU box and some data to a served, proven model.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    # A top-level option: a verb with the same flag sets its own value on the same name.
+    replaying = any(word == "--replay" or word.startswith("--replay=") for word in arguments)
+    parser.add_argument(
+        "--replay",
+        metavar="SESSION",
+        help="run a session.json without a screen and compare it with what it recorded",
+    )
+    if replaying or not any(word in VERBS for word in arguments):
+        from tunewright.tui.verbs import replay
+
+        replay.add_arguments(parser)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    named = None if replaying else next((word for word in arguments if word in VERBS), None)
+    for verb, (module, help_text) in VERBS.items():
+        child = verbs.add_parser(verb, help=help_text, description=help_text, allow_abbrev=False)
+        if verb == named:
+            from importlib import import_module
+
+            import_module(f"tunewright.tui.verbs.{module}").add_arguments(child)
+    return parser
+
+
+def _installed_version() -> str:
+    """The version that is installed, from the name of its metadata folder.
+
+    The same fact that importlib.metadata reads, without the 60 ms that importing it costs.
+    """
+    import os
+
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:
+            continue
+        for name in names:
+            if name.startswith("tunewright-") and name.endswith(".dist-info"):
+                return name.removeprefix("tunewright-").removesuffix(".dist-info")
+    from importlib.metadata import version
+
+    return version("tunewright")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

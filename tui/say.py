@@ -1,0 +1,49 @@
+"""What headless verbs print: data on stdout, notes on stderr, problems as what, why, cure."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import msgspec
+
+from tunewright.engine.text import plain
+from tunewright.hardware.errors import Problem
+
+
+def data(value: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    sys.stdout.flush()
+
+
+def line(text: str = "") -> None:
+    """A line of the answer on stdout."""
+    print(text, flush=True)
+
+
+def note(text: str) -> None:
+    """A line about the work on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def problem(error: Problem, *, as_json: bool) -> int:
+    """Print a problem; its exit code."""
+    if as_json:
+        told = {"what": error.what, "why": error.why, "cure": error.cure, "exit": int(error.exit)}
+        data({"error": told})
+    note(f"tunewright: {_lines(error.what)}\n  why:  {_lines(error.why)}\n  cure: {_lines(error.cure)}")
+    return int(error.exit)
+
+
+def _lines(text: str) -> str:
+    """Several lines may stand in a problem, but nothing that a terminal obeys."""
+    return "\n        ".join(plain(part) for part in text.splitlines())
+
+
+def table(headers: list[str], rows: list[list[str]]) -> None:
+    """Columns in plain text on stdout, as wide as their widest cell; nothing is cut."""
+    cells = [[plain(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in [headers, *cells]) for i in range(len(headers))]
+    for row in [headers, *cells]:
+        line("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())

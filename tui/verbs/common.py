@@ -1,0 +1,138 @@
+"""Arguments and endings that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunewright.hardware.errors import Exit, Problem
+
+if TYPE_CHECKING:
+    import argparse
+
+    from tunewright.engine.run.rundir import LaunchOptions, RunDir
+    from tunewright.engine.run.view import RunView
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="data on stdout, notes on stderr")
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run's id, the start of one, a path, or `last`")
+
+
+def add_running(parser: argparse.ArgumentParser) -> None:
+    """What `train` and `--replay` share."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting by its library's name, e.g. learning_rate=1e-4; may be repeated",
+    )
+    parser.add_argument(
+        "--stages", metavar="A,B", help="only these stages: baseline,train,evaluate,merge"
+    )
+    parser.add_argument(
+        "--max-steps",
+        type=int,
+        metavar="N",
+        help="stop training after N steps; the learning-rate schedule stays that of the whole run",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help="checkpoint and stop after so long; exit code 75",
+    )
+    parser.add_argument("--run-dir", type=Path, metavar="DIR", help="where the run is kept")
+    parser.add_argument("--python", metavar="PATH", help="the interpreter that runs the worker")
+    parser.add_argument("--detach", action="store_true", help="launch and return at once")
+    parser.add_argument("--dry-run", action="store_true", help="plan, print, and launch nothing")
+    add_json(parser)
+
+
+def parse_overrides(pairs: list[str]) -> dict[str, Any]:
+    """`KEY=VALUE` pairs as overrides under their full names; a `Problem` for what is not one."""
+    from tunewright.engine.train.names import parse_setting
+
+    overrides: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise Problem(
+                f"--set {pair} says no value",
+                why="it takes KEY=VALUE",
+                cure=f"--set {pair}=…",
+            )
+        full, parsed, said = parse_setting(key.strip(), value.strip())
+        if said:
+            from tunewright.tui import say
+
+            say.note(f"note: {said}")
+        overrides[full] = parsed
+    return overrides
+
+
+def parse_stages(text: str | None) -> tuple[str, ...] | None:
+    """`a,b` as stage ids in the order in which they run; a `Problem` for an unknown one."""
+    if text is None:
+        return None
+    from tunewright.engine.run.stages import STAGES
+
+    asked = {part.strip() for part in text.split(",") if part.strip()}
+    known = [stage.id for stage in STAGES]
+    for name in asked:
+        if name not in known:
+            raise Problem(
+                f"there is no stage {name!r}",
+                why=f"the stages are {', '.join(known)}",
+                cure=f"--stages {','.join(known)}",
+            )
+    return tuple(name for name in known if name in asked)
+
+
+def launch_options(options: argparse.Namespace, threads: dict[str, int]) -> LaunchOptions:
+    """The options of one attempt; a `Problem` for numbers that make no sense."""
+    from tunewright.engine.run.rundir import LaunchOptions
+
+    for name, value in (("--max-steps", options.max_steps), ("--timeout", options.timeout)):
+        if value is not None and value <= 0:
+            raise Problem(f"{name} {value} is not above 0", why="it counts up", cure=f"{name} 10")
+    return LaunchOptions(
+        max_steps=options.max_steps,
+        timeout_seconds=options.timeout,
+        python=options.python,
+        threads=threads,
+    )
+
+
+def summary(run: RunDir, ended: RunView) -> dict[str, Any]:
+    """How a run stands, as data."""
+    return {
+        "id": ended.record.id,
+        "path": str(run.path),
+        "state": ended.state,
+        "attempts": len(ended.record.attempts),
+        "created": ended.record.created,
+        "ended": ended.ended,
+    }
+
+
+def say_ending(run: RunDir, ended: RunView) -> int:
+    """Tell how the run ended on stderr; its exit code."""
+    from tunewright.engine.text import plain
+    from tunewright.tui import say
+
+    record = ended.ended
+    if record is None:
+        return Exit.DONE
+    if record.state != "done":
+        say.note(f"\n{ended.record.id} {record.state}: {plain(record.what)}")
+        for label, text in (("why: ", record.why), ("cure:", record.cure)):
+            if text:
+                say.note(f"  {label} {plain(text)}")
+    else:
+        say.note(f"\n{ended.record.id} done; what it proved: tunewright report {ended.record.id}")
+    return record.exit

@@ -1,0 +1,191 @@
+"""--replay SESSION: plan, run, and compare with what the session recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tunewright.hardware.errors import Exit
+from tunewright.tui import say
+from tunewright.tui.verbs.common import (
+    add_running,
+    launch_options,
+    parse_overrides,
+    parse_stages,
+    say_ending,
+    summary,
+)
+
+if TYPE_CHECKING:
+    import argparse
+
+    from tunewright.engine.replay import Comparison, Difference
+    from tunewright.engine.run.rundir import RunDir
+    from tunewright.engine.session import Session
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_running(parser)
+    parser.add_argument(
+        "--on",
+        choices=("recorded", "here"),
+        help="plan against the recorded machine or this one (default: here; dry runs: recorded)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    from tunewright.engine.planner import plan_recorded, replan
+    from tunewright.engine.session import load_session
+
+    path = Path(options.replay).expanduser()
+    path = path / "session.json" if path.is_dir() else path
+    session = load_session(path)
+    base = path.absolute().parent
+    on = options.on or ("recorded" if options.dry_run else "here")
+    asked = _asked(session, options)
+
+    # The plan is made anew from the inputs as they were recorded, and must come out the same;
+    # what was asked for on top changes it afterwards, on purpose.
+    planned, differences = replan(session, base, on)
+    wanted = planned if asked == session else plan_recorded(asked, planned.recorded)
+    if differences:
+        return _plan_differs(differences, options.json)
+    if options.dry_run:
+        return _dry_run(wanted, asked != session, options.json)
+    return _replay(options, path, session, wanted, asked != session)
+
+
+def _asked(session: Session, options: argparse.Namespace) -> Session:
+    overrides = parse_overrides(options.set)
+    stages = parse_stages(options.stages)
+    if not overrides and stages is None:
+        return session
+    inputs = session.inputs
+    inputs = msgspec.structs.replace(
+        inputs,
+        overrides={**inputs.overrides, **overrides},
+        stages=inputs.stages if stages is None else stages,
+    )
+    return msgspec.structs.replace(session, inputs=inputs)
+
+
+def _plan_differs(differences: tuple[Difference, ...], as_json: bool) -> int:
+    if as_json:
+        say.data({"plan_differences": differences})
+    say.note("the plan is not the one that was recorded:")
+    _say_differences(differences)
+    say.note(
+        "  cure: --on recorded plans for the recorded machine; a new plan for this machine: "
+        "remove `plan` and `recorded` from the session"
+    )
+    return Exit.REPLAY_DIFFERS
+
+
+def _dry_run(session: Session, changed: bool, as_json: bool) -> int:
+    from tunewright.tui.plan_text import plan_lines
+
+    plan = session.plan
+    assert plan is not None
+    if as_json:
+        say.data({"plan": plan, "plan_differences": []})
+    else:
+        for line in plan_lines(session):
+            say.line(line)
+        say.line()
+        if not changed:
+            say.line("plan: as recorded" if session.recorded else "plan: made now")
+    return Exit.DOES_NOT_FIT if plan.chosen().verdict == "no" else Exit.DONE
+
+
+def _replay(
+    options: argparse.Namespace, path: Path, session: Session, planned: Session, changed: bool
+) -> int:
+    from tunewright.engine.planner import check_ready
+    from tunewright.engine.run.launch import launch
+    from tunewright.tui.follow import follow
+
+    recorded = _with_expectation(session, path)
+    threads = recorded.environment.threads if recorded else {}
+    launching = launch_options(options, threads)
+    check_ready(planned, options.python)
+    run_dir = launch(planned, path.absolute().parent, launching, options.run_dir)
+    say.note(f"run {run_dir.read_record().id} in {run_dir.path}")
+    if options.detach:
+        say.line(run_dir.read_record().id)
+        return Exit.DONE
+    ended = follow(run_dir, stop_on_interrupt=True, quiet=options.json)
+    code = say_ending(run_dir, ended)
+    answer: dict[str, Any] = {"run": summary(run_dir, ended), "plan_differences": []}
+    if code == Exit.DONE:
+        part = options.max_steps is not None or planned.inputs.stages != session.inputs.stages
+        if recorded is not None and recorded.expect is not None:
+            if planned.inputs.overrides == session.inputs.overrides:
+                comparison = _compare(recorded, run_dir, whole=not part)
+                answer["comparison"] = comparison
+                code = Exit.DONE if comparison.equal else Exit.REPLAY_DIFFERS
+            else:
+                say.note("not compared: --set made it another run")
+        elif not part and not changed:
+            _record(planned, path, run_dir)
+            answer["recorded"] = str(path)
+    if options.json:
+        say.data(answer)
+    return code
+
+
+def _with_expectation(session: Session, path: Path) -> Any:
+    """What the session recorded; for a run directory's session.json, what that run gave."""
+    from tunewright.engine.planner import recorded_by
+    from tunewright.engine.run.rundir import RunDir
+
+    recorded = session.recorded
+    if recorded is not None and recorded.expect is None and (path.parent / "run.json").is_file():
+        return recorded_by(RunDir(path.parent), session).recorded
+    return recorded
+
+
+def _compare(recorded: Any, run_dir: RunDir, *, whole: bool) -> Comparison:
+    from tunewright.engine.replay import compare_results, environment_of, expectation_of
+
+    environment = environment_of(run_dir)
+    assert environment is not None
+    comparison = compare_results(recorded, expectation_of(run_dir), environment, whole=whole)
+    say.note("replay: decisions and plan as recorded")
+    if comparison.equal:
+        how = comparison.tolerance or "digit for digit"
+        say.note(f"replay: {comparison.compared} equal, {how}")
+    else:
+        say.note(f"replay DIFFERS ({comparison.compared} compared):")
+        _say_differences(comparison.differences)
+    for cause in comparison.causes:
+        say.note(f"  around it: {cause}")
+    return comparison
+
+
+def _record(planned: Session, path: Path, run_dir: RunDir) -> None:
+    from tunewright.engine.planner import recorded_by
+    from tunewright.engine.session import save_session
+
+    try:
+        save_session(recorded_by(run_dir, planned), path)
+    except OSError as error:
+        say.note(
+            f"note: {path} cannot be written ({error.strerror}), so the next replay has nothing "
+            f"to be compared with; replay {run_dir.session} instead"
+        )
+    else:
+        say.note(f"recorded in {path}: the next replay is compared with this run")
+
+
+def _say_differences(differences: tuple[Difference, ...], most: int = 12) -> None:
+    from tunewright.engine.text import shorten
+
+    for difference in differences[:most]:
+        was, now = (shorten(str(v), 60) for v in (difference.recorded, difference.now))
+        say.note(f"  {difference.where}: {was} -> {now}")
+    if len(differences) > most:
+        say.note(f"  and {len(differences) - most} more")
+
+
