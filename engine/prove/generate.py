@@ -6,22 +6,14 @@ leave the batch, and gives prefill and decoding each the thread count that suits
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+from tunewright.engine.prove.threads import Threads, using
 
 
-class Threads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """CPU threads for reading prompts and for writing answers, with the reason."""
-
-    prefill: int
-    decode: int
-    because: str = ""
-
-
-def split_shared(prompts: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]]:
+def split_shared(prompts: Sequence[list[int]]) -> tuple[list[int], list[list[int]]]:
     """The token prefix that all prompts share, and what is left of each (never empty).
 
     Found on tokens, so it holds for any template: few-shot turns, a system prompt, a header.
@@ -33,7 +25,7 @@ def split_shared(prompts: Sequence[Sequence[int]]) -> tuple[list[int], list[list
     shared = 0
     while shared < longest and first[shared] == last[shared]:
         shared += 1
-    return list(first[:shared]), [list(prompt[shared:]) for prompt in prompts]
+    return first[:shared], [prompt[shared:] for prompt in prompts]
 
 
 def greedy_answers(
@@ -45,7 +37,7 @@ def greedy_answers(
     batch_size: int,
     prefix: Sequence[int] = (),
     threads: Threads | None = None,
-    on_progress: Callable[[int], None] | None = None,
+    on_answer: Callable[[int, list[int]], None] | None = None,
     between_steps: Callable[[], None] | None = None,
 ) -> list[list[int]]:
     """The most likely continuation of `prefix + prompt` for each prompt, without its end token.
@@ -54,9 +46,9 @@ def greedy_answers(
     length, padded on the left, and answered in the order of `prompts`. An answer that reached
     `max_new_tokens` was cut. Same model, prompts, batch size and threads: same answers.
 
-    `on_progress` gets the number of rows answered; `between_steps` runs before every forward pass
-    and may raise to leave. Models whose layers keep a running state (recurrent ones) are answered
-    row by row, since padding would enter the state.
+    `on_answer` gets each row's number and answer as soon as it is finished; `between_steps` runs
+    before every forward pass and may raise to leave. Models whose layers keep a running state
+    (recurrent ones) are answered row by row, since padding would enter the state.
     """
     import torch
 
@@ -69,19 +61,15 @@ def greedy_answers(
     size = batch_size if plan.batched else 1
     order = sorted(range(len(plan.prompts)), key=lambda row: len(plan.prompts[row]))
     answers: list[list[int]] = [[] for _ in prompts]
-    done = 0
 
     def finished(row: int, answer: list[int]) -> None:
-        nonlocal done
         answers[row] = answer
-        done += 1
-        if on_progress is not None:
-            on_progress(done)
+        if on_answer is not None:
+            on_answer(row, answer)
 
     try:
-        with torch.inference_mode(), _restored_threads():
+        with torch.inference_mode(), using(threads.prefill if threads else None):
             between_steps()
-            _use(threads and threads.prefill)
             shared = _read_prefix(model, plan.prefix) if plan.prefix else None
             for start in range(0, len(order), size):
                 rows = order[start : start + size]
@@ -182,7 +170,8 @@ def _answer_batch(
 
     for step in range(max_new_tokens):
         between_steps()
-        _use(threads and (threads.decode if step else threads.prefill))
+        if threads is not None:
+            _use(threads.decode if step else threads.prefill)
         logits = model(
             input_ids=ids,
             attention_mask=mask,
@@ -214,19 +203,8 @@ def _answer_batch(
         finished(row, written[row])
 
 
-@contextlib.contextmanager
-def _restored_threads() -> Iterator[None]:
+def _use(threads: int) -> None:
     import torch
 
-    before = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        _use(before)
-
-
-def _use(threads: int | None) -> None:
-    import torch
-
-    if threads and torch.get_num_threads() != threads:
+    if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)

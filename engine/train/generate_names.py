@@ -103,8 +103,9 @@ def _entry(hint: Any, default: Any, choices: Any) -> dict[str, Any]:
         default = default.value
     if default is None or isinstance(default, (bool, int, float, str, list, dict)):
         entry["default"] = default
-    if found and "object" not in kinds:
-        entry["choices"] = sorted(found, key=str)
+    names = sorted(choice for choice in found if isinstance(choice, str))
+    if names and "object" not in kinds:
+        entry["choices"] = names
     return entry
 
 

@@ -19,7 +19,9 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run's id, the start of one, a path, or `last`")
+    parser.add_argument(
+        "run", metavar="RUN", help="a run's id, the start of one, a path, or `last`"
+    )
 
 
 def add_running(parser: argparse.ArgumentParser) -> None:

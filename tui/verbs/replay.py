@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-
 from tunewright.hardware.errors import Exit
 from tunewright.tui import say
 from tunewright.tui.verbs.common import (
@@ -187,5 +186,3 @@ def _say_differences(differences: tuple[Difference, ...], most: int = 12) -> Non
         say.note(f"  {difference.where}: {was} -> {now}")
     if len(differences) > most:
         say.note(f"  and {len(differences) - most} more")
-
-

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tunewright.engine.prove.generate import Threads, greedy_answers, split_shared
+from tunewright.engine.prove.generate import greedy_answers, split_shared
+from tunewright.engine.prove.threads import Threads
 from tunewright.engine.run.job import Stopped
 
 
@@ -132,17 +132,18 @@ def test_an_order_to_stop_is_obeyed_between_two_tokens(model: Any) -> None:
     assert passes == 5
 
 
-def test_progress_counts_rows_and_mode_and_threads_are_left_as_found(model: Any) -> None:
+def test_answers_are_told_one_by_one_and_mode_and_threads_left_as_found(model: Any) -> None:
     import torch
 
     before = torch.get_num_threads()
     model.train()
-    seen: list[int] = []
-    greedy_answers(
-        model, prompts_of([3, 4, 5]), eos_ids=[447], max_new_tokens=2, batch_size=2,
-        threads=Threads(prefill=before + 1, decode=before + 2), on_progress=seen.append,
+    seen: dict[int, list[int]] = {}
+    answers = greedy_answers(
+        model, prompts_of([3, 5, 4]), eos_ids=[447], max_new_tokens=2, batch_size=2,
+        threads=Threads(prefill=before + 1, decode=before + 2), on_answer=seen.__setitem__,
     )  # fmt: skip
-    assert seen == [1, 2, 3]
+    assert list(seen) == [0, 2, 1], "shortest first, each as soon as it is finished"
+    assert [seen[row] for row in range(3)] == answers
     assert torch.get_num_threads() == before
     assert model.training
     model.eval()

@@ -1,0 +1,46 @@
+# `make demo` and `make test` do all the set-up themselves. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help install demo test test-slow check bench clean
+
+help:
+	@echo "make demo       the main job on the embedded model and task, headless"
+	@echo "make test       the tests that every change must pass"
+	@echo "make check      format, lint, types, import direction"
+	@echo "make test-slow  the real model, the kill matrix, replay"
+	@echo "make bench      what Tunewright costs against the plain alternative"
+	@echo "TORCH_INDEX=URL picks the torch build by hand, e.g. https://download.pytorch.org/whl/cpu"
+
+install: $(READY)
+
+# The light install comes first: it can ask NVML which torch build suits the driver.
+$(READY): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	index="$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),$$($(BIN)/python -m tunewright.hardware.torch_build))" && \
+	$(BIN)/pip install --quiet --disable-pip-version-check $$index -e '.[train,dev]'
+	touch $@
+
+demo: $(READY)
+	session="$$($(BIN)/tunewright demo --prepare)" && $(BIN)/tunewright --replay "$$session"
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow --timeout 1500
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python tests/bench/run.py
+
+clean:
+	rm -rf $(VENV) dist build

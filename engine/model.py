@@ -1,0 +1,108 @@
+"""What a person's words for a model and for data mean: a folder or file on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tunewright.hardware.errors import Problem
+
+if TYPE_CHECKING:
+    from tunewright.engine.session import DataInput
+
+DEMO_MODEL = "demo:smollm2-135m-instruct"
+DEMO_DATA = "demo:orders"
+
+
+def resolve_model(spec: str, base: Path, cache: Path) -> Path:
+    """The folder of a model: a path (relative to `base`), the demo model, or a hub id that the
+    local Hugging Face cache holds. A `Problem` when it is none of them, or holds no safetensors."""
+    if spec.startswith("demo:"):
+        return _demo_model(spec, cache)
+    folder = base / Path(spec).expanduser()
+    if folder.exists():
+        return _checked(folder)
+    if spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
+        return _checked(_hub_snapshot(spec))
+    raise Problem(
+        f"there is no model at {folder}",
+        why="the path does not exist",
+        cure=f"name a folder with config.json and *.safetensors, or {DEMO_MODEL}",
+    )
+
+
+def resolve_data(data: DataInput, base: Path, cache: Path) -> tuple[Path, Path | None]:
+    """(train file, held-out file or None) of a data input; the demo's are written when needed."""
+    if data.path.startswith("demo:"):
+        if data.path != DEMO_DATA:
+            raise Problem(
+                f"there is no demo data {data.path!r}",
+                why=f"the only one is {DEMO_DATA}",
+                cure=f"name {DEMO_DATA} or a file",
+            )
+        from tunewright.engine.demo.orders import write_orders
+
+        return write_orders(cache / "demo")
+    held = None if data.eval_path is None else base / Path(data.eval_path).expanduser()
+    return base / Path(data.path).expanduser(), held
+
+
+def _demo_model(spec: str, cache: Path) -> Path:
+    if spec != DEMO_MODEL:
+        raise Problem(
+            f"there is no demo model {spec!r}",
+            why=f"the only one is {DEMO_MODEL}",
+            cure=f"name {DEMO_MODEL} or a model folder",
+        )
+    from tunewright.engine.demo.smollm2 import ensure_demo_model
+
+    return ensure_demo_model(cache)
+
+
+def _checked(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise Problem(
+            f"{folder} is a file, not a model folder",
+            why="a model is a folder with config.json, *.safetensors and tokenizer.json",
+            cure="name the folder; GGUF files must be converted first",
+        )
+    if not (folder / "config.json").is_file():
+        raise Problem(
+            f"{folder} has no config.json",
+            why="without it the architecture is unknown",
+            cure="name the folder that save_pretrained wrote",
+        )
+    if not any(folder.glob("*.safetensors")):
+        pickles = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
+        if pickles:
+            raise Problem(
+                f"{folder} holds pickle weights ({pickles[0].name}), which are refused",
+                why="loading a pickle can run any code that its author put into it",
+                cure="take the safetensors version of the model, or convert it on a machine you "
+                "can lose: AutoModelForCausalLM.from_pretrained(…).save_pretrained(…)",
+            )
+        raise Problem(
+            f"{folder} has no weights",
+            why="there is no *.safetensors in it",
+            cure="fetch the model whole",
+        )
+    return folder
+
+
+def _hub_snapshot(repo: str) -> Path:
+    """The newest snapshot of `repo` in the local cache, by its documented layout:
+    models--ORG--NAME/refs/main names the folder below snapshots/."""
+    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+    stored = hub / f"models--{repo.replace('/', '--')}"
+    reference = stored / "refs" / "main"
+    if reference.is_file():
+        snapshot = stored / "snapshots" / reference.read_text().strip()
+        if snapshot.is_dir():
+            return snapshot
+    raise Problem(
+        f"{repo} is not on this machine",
+        why=f"no folder of that name, and no {stored.name} in {hub}",
+        cure=f"download it once: hf download {repo}",
+    )

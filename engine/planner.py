@@ -1,0 +1,299 @@
+"""From inputs to a plan. `look` reads the machine, the model and the data; `make_plan` decides and is
+pure: the same inputs and the same recorded facts give the same plan on any machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from tunewright.engine.plan import Alternative, Decision, MethodFit, Plan, PlannedStage
+from tunewright.engine.prove.defaults import default_settings as proof_settings
+from tunewright.engine.replay import (
+    Difference,
+    environment_of,
+    expectation_of,
+    plan_differences,
+)
+from tunewright.engine.run.rundir import RunDir
+from tunewright.engine.run.stages import STAGES
+from tunewright.engine.session import Inputs, Recorded, Session
+from tunewright.engine.text import size
+from tunewright.engine.train.defaults import default_settings, lighter
+from tunewright.engine.train.method import Capability, Method
+from tunewright.engine.train.names import parse_settings
+from tunewright.engine.train.registry import method, methods
+from tunewright.engine.train.rules.consistency import refuse_foreign
+from tunewright.hardware.errors import Exit, Problem
+from tunewright.hardware.fit import judge, training_memory
+from tunewright.hardware.memory.estimate import Device
+from tunewright.hardware.memory.training import estimate_training
+
+
+def look(inputs: Inputs, base: Path) -> tuple[Inputs, Recorded]:
+    """Read what planning needs: every row of the data under the model's tokenizer, the model's
+    shape, this machine. Returns the inputs with the data's fingerprints filled in."""
+    from tunewright.engine.data.prepared import look_at_data
+    from tunewright.engine.environment import read_environment
+    from tunewright.engine.homes import cache_home
+    from tunewright.engine.model import resolve_model
+    from tunewright.hardware.shapes import read_shape
+    from tunewright.hardware.take import take_snapshot
+
+    model_dir = resolve_model(inputs.model, base, cache_home())
+    shape = read_shape(model_dir)
+    data, facts = look_at_data(inputs, base, model_dir, inputs.overrides.get("loss.on"))
+    snapshot = take_snapshot()
+    recorded = Recorded(
+        snapshot=snapshot,
+        environment=read_environment(snapshot.host),
+        data=facts,
+        model=shape,
+    )
+    return msgspec.structs.replace(inputs, data=data), recorded
+
+
+def plan_recorded(session: Session, recorded: Recorded | None) -> Session:
+    """The session with a plan made for `recorded` facts."""
+    assert recorded is not None
+    return msgspec.structs.replace(
+        session, plan=make_plan(session.inputs, recorded), recorded=recorded
+    )
+
+
+def replan(session: Session, base: Path, on: str) -> tuple[Session, tuple[Difference, ...]]:
+    """Plan a session anew, `on` the machine it "recorded" or "here"; what came out otherwise.
+
+    A session without a plan is planned here, and differs in nothing.
+    """
+    if session.plan is None or session.recorded is None:
+        inputs, recorded = look(session.inputs, base)
+        return plan_recorded(msgspec.structs.replace(session, inputs=inputs), recorded), ()
+    if on == "here":
+        _, recorded = look(session.inputs, base)
+        facts = _fact_differences(session.recorded, recorded)
+    else:
+        recorded, facts = session.recorded, ()
+        _check_data_is_there(session, base)
+    planned = plan_recorded(session, recorded)
+    assert planned.plan is not None
+    return planned, (*facts, *plan_differences(session.plan, planned.plan))
+
+
+def _fact_differences(recorded: Recorded, now: Recorded) -> tuple[Difference, ...]:
+    """Data and model must be what they were; the machine may be another one."""
+    found = []
+    for name, was, is_ in (
+        ("recorded.data", recorded.data, now.data),
+        ("recorded.model", recorded.model, now.model),
+    ):
+        for field in was.__struct_fields__:
+            a, b = getattr(was, field), getattr(is_, field)
+            if a != b:
+                found.append(Difference(f"{name}.{field}", a, b))
+    return tuple(found)
+
+
+def _check_data_is_there(session: Session, base: Path) -> None:
+    """A dry run reads no row, but a file that is at hand must be the one that was planned with."""
+    from tunewright.engine.data.prepared import check_unchanged
+
+    data = session.inputs.data
+    for path, expected in (
+        (data.path, data.fingerprint),
+        (data.eval_path, data.eval_fingerprint),
+    ):
+        if path is not None and (base / path).is_file():
+            check_unchanged(base / path, expected)
+
+
+def make_plan(inputs: Inputs, recorded: Recorded) -> Plan:
+    """Decide everything from `inputs` and the recorded facts. Pure; a `Problem` for an override
+    that makes no sense."""
+    device, free_bytes, device_because = training_memory(recorded.snapshot)
+    capability = _capability(recorded, device)
+    overrides, _ = parse_settings(inputs.overrides, recorded.model)
+    if inputs.method != "auto":
+        refuse_foreign(overrides, method(inputs.method))
+    candidates = {
+        candidate.id: _fit(candidate, inputs, overrides, recorded, device, capability, free_bytes)
+        for candidate in methods().values()
+    }
+    chosen = _choose(inputs.method, {id: fit for id, (_, fit) in candidates.items()})
+    settings, fit = candidates[chosen.value]
+    return Plan(
+        method=chosen,
+        device=Decision(device, device_because, "device.most-free-memory"),
+        settings=settings,
+        stages=_stages(inputs),
+        fits=tuple(fit for _, fit in candidates.values()),
+        warnings=_warnings(recorded, fit),
+    )
+
+
+def _capability(recorded: Recorded, device: str) -> Capability:
+    if device == "cpu":
+        return None
+    gpus = [gpu for gpu in recorded.snapshot.gpus if gpu.free_bytes is not None]
+    return max(gpus, key=lambda gpu: gpu.free_bytes or 0).compute_capability if gpus else None
+
+
+def _fit(
+    candidate: Method,
+    inputs: Inputs,
+    overrides: dict[str, Any],
+    recorded: Recorded,
+    device: Device,
+    capability: Capability,
+    free_bytes: int,
+) -> tuple[dict[str, Decision], MethodFit]:
+    """The candidate's settings and how they fit: the first of its lighter variants that does, or
+    the lightest when none does."""
+    # A setting of another method's group says nothing here; it was refused if a method was named.
+    own = {k: v for k, v in overrides.items() if _concerns(k, candidate)}
+
+    def tried(
+        micro_batch: int | None, checkpointing: bool
+    ) -> tuple[dict[str, Decision], MethodFit]:
+        settings = default_settings(
+            candidate,
+            recorded.data,
+            recorded.model,
+            device=device,
+            capability=capability,
+            seed=inputs.seed,
+            overrides=own,
+            micro_batch=micro_batch,
+            checkpointing=checkpointing,
+        )
+        values = {key: decision.value for key, decision in settings.items()}
+        setup = candidate.training_setup(device, capability, values, recorded.data.length_max)
+        estimate = estimate_training(recorded.model, setup)
+        fit = MethodFit(candidate.id, judge(estimate, free_bytes), free_bytes, estimate)
+        return _with_proof(settings, recorded, overrides), fit
+
+    settings, fit = tried(None, False)
+    first = settings["training.per_device_train_batch_size"].value
+    for micro_batch, checkpointing in lighter(first):
+        if fit.verdict == "fits":
+            break
+        settings, fit = tried(micro_batch, checkpointing)
+    return settings, fit
+
+
+def _concerns(key: str, candidate: Method) -> bool:
+    group = key.partition(".")[0]
+    return group in candidate.groups or group not in {
+        group for other in methods().values() for group in other.groups
+    }
+
+
+def _with_proof(
+    settings: dict[str, Decision], recorded: Recorded, overrides: dict[str, Any]
+) -> dict[str, Decision]:
+    """Add the settings of evaluation and merge, with what was asked for."""
+    proof = proof_settings(recorded.data)
+    for key, value in overrides.items():
+        if key in proof:
+            because = f"you set it; advised was {proof[key].value!r}"
+            proof[key] = Decision(value, because, "override")
+    return settings | proof
+
+
+def _choose(asked: str, fits: dict[str, MethodFit]) -> Decision:
+    """The method, and why. LoRA first: it loses nothing measurable against full fine-tuning on
+    small data sets (arXiv:2305.14314, arXiv:2405.09673 name its limits) and needs the least care."""
+    if asked != "auto":
+        method(asked)
+        return Decision(
+            asked, f"asked for; it {_told(fits[asked])}", "method.asked", _others(asked, fits)
+        )
+    for wanted in ("fits", "tight"):
+        for id in ("lora", "qlora"):
+            if fits[id].verdict == wanted:
+                return Decision(id, _because(id, fits), f"method.{id}-{wanted}", _others(id, fits))
+    smallest = min(fits.values(), key=lambda fit: fit.estimate.expected_bytes)
+    return Decision(
+        smallest.method,
+        f"nothing fits: even this, the smallest, {_told(smallest)}",
+        "method.nothing-fits",
+        _others(smallest.method, fits),
+    )
+
+
+def _told(fit: MethodFit) -> str:
+    estimate = fit.estimate
+    verb = {"fits": "fits", "tight": "is tight", "no": "does not fit"}[fit.verdict]
+    return (
+        f"{verb}: expected peak {size(estimate.expected_bytes)}, safe bound "
+        f"{size(estimate.safe_bytes)}, free {size(fit.free_bytes)}"
+    )
+
+
+def _because(id: str, fits: dict[str, MethodFit]) -> str:
+    if id == "qlora" and fits["lora"].verdict != "fits":
+        return f"LoRA on a 16-bit base {_told(fits['lora'])}; QLoRA {_told(fits['qlora'])}"
+    return f"LoRA is the first choice where it fits, and it {_told(fits[id])}"
+
+
+def _others(chosen: str, fits: dict[str, MethodFit]) -> tuple[Alternative, ...]:
+    return tuple(
+        Alternative(id, f"{methods()[id].trade_off}; {_told(fit)}")
+        for id, fit in fits.items()
+        if id != chosen
+    )
+
+
+def _stages(inputs: Inputs) -> tuple[PlannedStage, ...]:
+    return tuple(
+        PlannedStage(stage.id, stage.title)
+        for stage in STAGES
+        if inputs.stages is None or stage.id in inputs.stages
+    )
+
+
+def _warnings(recorded: Recorded, fit: MethodFit) -> tuple[str, ...]:
+    data = recorded.data
+    warnings = []
+    if fit.verdict == "tight":
+        warnings.append(f"memory is tight: {fit.method} {_told(fit)}")
+    if data.rows < 500:
+        warnings.append(f"{data.rows} training rows: 500 or more are advised, 1000 are better")
+    if data.duplicate_rows:
+        warnings.append(f"{data.duplicate_rows} rows are exact duplicates of another one")
+    return tuple(warnings)
+
+
+def check_ready(planned: Session, python: str | None) -> None:
+    """Stop before anything is launched: a plan that does not fit, or no training stack."""
+    from tunewright.engine.environment import missing_training_packages
+
+    assert planned.plan is not None
+    fit = planned.plan.chosen()
+    if fit.verdict == "no":
+        raise Problem(
+            f"{fit.method} does not fit this machine",
+            why=f"it {_told(fit)}",
+            cure="a smaller model, --method qlora, a shorter max_length or a smaller "
+            "per_device_train_batch_size; or free memory that other processes hold",
+            exit=Exit.DOES_NOT_FIT,
+        )
+    missing = missing_training_packages() if python is None else []
+    if missing:
+        raise Problem(
+            "the training stack is not installed",
+            why=f"missing: {', '.join(missing)}",
+            cure="pip install 'tunewright[train]', or name an interpreter that has it: --python",
+        )
+
+
+def recorded_by(run: RunDir, session: Session) -> Session:
+    """The session with what a finished run gave and the environment it really had."""
+    recorded = session.recorded
+    assert recorded is not None
+    recorded = msgspec.structs.replace(
+        recorded,
+        expect=expectation_of(run),
+        environment=environment_of(run) or recorded.environment,
+    )
+    return msgspec.structs.replace(session, recorded=recorded)

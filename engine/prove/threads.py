@@ -1,0 +1,141 @@
+"""How many CPU threads answer fastest: measured on the machine as it is, and recorded.
+
+More threads are often slower: writing a token is bound by memory, and on a busy machine two
+threads wait for each other (3 tokens/s against 47 were measured with a 135M model).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+from tunewright.engine.files import write_atomic
+from tunewright.engine.run.events import Note
+from tunewright.engine.run.job import Job
+
+_ROWS = 8
+_PROMPT_TOKENS = 48
+_STEPS = 4
+_ROUNDS = 2
+
+
+class Threads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """CPU threads for reading prompts and for writing answers, with the reason."""
+
+    prefill: int
+    decode: int
+    because: str = ""
+
+
+def threads_for(job: Job, model: Any, prompts: Sequence[Sequence[int]]) -> Threads | None:
+    """Threads for this run's answers; None on a GPU, where they do not matter.
+
+    What a recorded run used is used again, then what an earlier stage of this run probed; only
+    then is it probed, and written to results/threads.json under "prefill" and "decode".
+    """
+    if job.device != "cpu":
+        return None
+    path = job.run_dir / "results" / "threads.json"
+    known = msgspec.json.decode(path.read_bytes(), type=dict[str, int]) if path.is_file() else {}
+    given = known | job.threads
+    if "decode" in given:
+        return Threads(
+            given.get("prefill", given["decode"]), given["decode"], "as recorded for this run"
+        )
+    threads = probe_threads(model, prompts)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    merged = known | {"prefill": threads.prefill, "decode": threads.decode}
+    write_atomic(path, msgspec.json.format(msgspec.json.encode(merged), indent=1))
+    job.emit(Note(text=f"threads for answers: {threads.because}"))
+    return threads
+
+
+def probe_threads(model: Any, prompts: Sequence[Sequence[int]]) -> Threads:
+    """Time reading a batch of prompts and writing a few tokens with 1, 2 and all usable cores.
+
+    Takes a few seconds on a small model. The best of two rounds counts, since the first one also
+    pays for warming up.
+    """
+    import torch
+
+    choices = sorted({1, min(2, _cores()), _cores()})
+    if len(choices) == 1:
+        return Threads(1, 1, "one usable core")
+    rows = [list(prompt)[:_PROMPT_TOKENS] for prompt in prompts[:_ROWS]]
+    width = min(len(row) for row in rows)
+    ids = torch.tensor([row[-width:] for row in rows], device=model.device)
+    before = torch.get_num_threads()
+    prefill = dict.fromkeys(choices, float("inf"))
+    decode = dict.fromkeys(choices, float("inf"))
+    try:
+        with torch.inference_mode():
+            for _ in range(_ROUNDS):
+                for count in choices:
+                    torch.set_num_threads(count)
+                    read, write = _time(model, ids)
+                    prefill[count] = min(prefill[count], read)
+                    decode[count] = min(decode[count], write)
+    finally:
+        torch.set_num_threads(before)
+    best_prefill = min(choices, key=lambda count: prefill[count])
+    best_decode = min(choices, key=lambda count: decode[count])
+    return Threads(
+        best_prefill,
+        best_decode,
+        f"reading {_told(prefill, ids.numel())}; writing {_told(decode, len(rows) * _STEPS)}",
+    )
+
+
+def _time(model: Any, ids: Any) -> tuple[float, float]:
+    """Seconds to read the prompts, and to write `_STEPS` tokens after them."""
+    cache: Any = None
+    logits: Any = None
+
+    def forward(tokens: Any) -> None:
+        nonlocal cache, logits
+        out = model(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        cache, logits = out.past_key_values, out.logits
+
+    def write() -> None:
+        for _ in range(_STEPS):
+            forward(logits[:, -1].argmax(-1)[:, None])
+
+    return _seconds(lambda: forward(ids)), _seconds(write)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _told(seconds: dict[int, float], tokens: int) -> str:
+    speeds = ", ".join(
+        f"{tokens / taken:.0f} tokens/s with {count} thread{'s' if count > 1 else ''}"
+        for count, taken in seconds.items()
+    )
+    best = min(seconds, key=lambda count: seconds[count])
+    return f"{speeds}: {best}"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def using(threads: int | None) -> Iterator[None]:
+    """Run with that many CPU threads (None: as it is), then as before."""
+    import torch
+
+    before = torch.get_num_threads()
+    if threads:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        if torch.get_num_threads() != before:
+            torch.set_num_threads(before)

@@ -1,0 +1,110 @@
+"""After the last step: the artefact on disk and what the run gave as a result."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tunewright.engine.run.events import Memory
+from tunewright.engine.run.job import Job
+from tunewright.engine.train import checkpoints
+from tunewright.engine.train.method import Method
+from tunewright.engine.train.peak import host_peak_bytes
+from tunewright.engine.train.result import TrainResult
+from tunewright.engine.train.watch import Watch
+
+
+def save_artefact(job: Job, method: Method, trainer: Any) -> None:
+    """Write the adapter as peft does, or the whole model, with tokenizer and template."""
+    import torch
+
+    place = job.run_dir / method.makes
+    fresh = job.run_dir / f".{method.makes}.new"
+    for old in (fresh, place):
+        if old.exists():
+            shutil.rmtree(old)
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if method.makes == "adapter":
+        model.peft_config["default"].base_model_name_or_path = str(job.model_dir)
+    else:
+        stored = _stored_dtype(job)
+        if stored is not None:
+            model = model.to(getattr(torch, stored))
+    model.save_pretrained(fresh)
+    trainer.processing_class.save_pretrained(fresh)
+    fresh.rename(place)
+
+
+def _stored_dtype(job: Job) -> str | None:
+    """The 16-bit format of the base on disk: a tuned model is as large as the model it was."""
+    recorded = job.session.recorded
+    dtype = recorded.model.weights_dtype if recorded else None
+    return dtype if dtype in ("bfloat16", "float16") else None
+
+
+def report(
+    job: Job,
+    method: Method,
+    trainer: Any,
+    watch: Watch,
+    threads: int,
+    resumed: checkpoints.Checkpoint | None,
+) -> None:
+    """Tell the peak beside its prediction and write results/train.json."""
+    assert job.session.plan is not None
+    estimate = job.session.plan.chosen().estimate
+    what, measured = _measured_peak(job)
+    job.emit(
+        Memory(
+            what=what,
+            predicted_bytes=estimate.expected_bytes,
+            safe_bytes=estimate.safe_bytes,
+            measured_bytes=measured,
+        )
+    )
+    state = trainer.state
+    losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
+    evaluations = {
+        str(entry["step"]): entry["eval_loss"]
+        for entry in state.log_history
+        if "eval_loss" in entry
+    }
+    kept = state.global_step
+    if trainer.args.load_best_model_at_end and state.best_model_checkpoint:
+        kept = int(Path(state.best_model_checkpoint).name.rpartition("-")[2])
+    parameters = [(p.numel(), p.requires_grad) for p in trainer.model.parameters()]
+    job.save_result(
+        "train",
+        TrainResult(
+            method=method.id,
+            artefact=method.makes,
+            steps=state.global_step,
+            total_steps=state.max_steps,
+            epochs=round(state.epoch or 0.0, 4),
+            kept_step=kept,
+            first_loss=losses[0] if losses else None,
+            final_loss=losses[-1] if losses else None,
+            final_eval_loss=list(evaluations.values())[-1] if evaluations else None,
+            best_eval_loss=min(evaluations.values()) if evaluations else None,
+            eval_losses=evaluations,
+            tokens=state.num_input_tokens_seen,
+            seconds=round(watch.seconds, 3),
+            trainable_parameters=sum(n for n, trains in parameters if trains),
+            total_parameters=sum(n for n, _ in parameters),
+            threads=threads,
+            peak_of=what,
+            predicted_peak_bytes=estimate.expected_bytes,
+            safe_peak_bytes=estimate.safe_bytes,
+            measured_peak_bytes=measured,
+            resumed_from=resumed.step if resumed else None,
+        ),
+    )
+
+
+def _measured_peak(job: Job) -> tuple[Any, int]:
+    if job.device != "cuda":
+        return "host rss", host_peak_bytes()
+    import torch
+
+    return "gpu allocated", torch.cuda.max_memory_allocated()

@@ -1,0 +1,56 @@
+"""Values that contradict each other, or that the method has no use for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tunewright.engine.train.method import Method
+from tunewright.engine.train.registry import methods
+from tunewright.hardware.errors import Problem
+from tunewright.hardware.memory.estimate import Device
+
+
+def refuse_foreign(overrides: Mapping[str, Any], method: Method) -> None:
+    """A `Problem` for a setting of a group that belongs to other methods."""
+    known = {group for other in methods().values() for group in other.groups}
+    for key in overrides:
+        group = key.partition(".")[0]
+        if group in known and group not in method.groups:
+            users = [m.id for m in methods().values() if group in m.groups]
+            raise Problem(
+                f"{key} means nothing for {method.title}",
+                why=f"only {' and '.join(users)} use the settings of {group}",
+                cure=f"leave it out, or choose --method {users[0]}",
+            )
+
+
+def check_together(values: Mapping[str, Any], device: Device) -> None:
+    """A `Problem` for values that are each right and cannot hold together."""
+    if values["training.bf16"] and values["training.fp16"]:
+        raise Problem(
+            "training.bf16 and training.fp16 are both on",
+            why="the arithmetic has one 16-bit format",
+            cure="switch one of them off",
+        )
+    if device == "cpu" and values["training.fp16"]:
+        raise Problem(
+            "training.fp16 needs a GPU",
+            why="loss scaling runs on CUDA only",
+            cure="leave it out: a CPU trains in float32",
+        )
+    evaluates = values["training.eval_strategy"]
+    if values["training.load_best_model_at_end"]:
+        if evaluates != "steps":
+            raise Problem(
+                "training.load_best_model_at_end needs evaluations by steps",
+                why=f"training.eval_strategy is {evaluates!r}, checkpoints are written by steps",
+                cure="--set eval_strategy=steps, or --set load_best_model_at_end=false",
+            )
+        save, evaluation = values["training.save_steps"], values["training.eval_steps"]
+        if save % evaluation:
+            raise Problem(
+                f"training.save_steps {save} is no multiple of training.eval_steps {evaluation}",
+                why="the best evaluation has to be one that was saved",
+                cure=f"--set save_steps={evaluation}, or --set load_best_model_at_end=false",
+            )

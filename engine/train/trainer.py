@@ -1,0 +1,145 @@
+"""The trainer of a planned run: TRL's SFTTrainer over rows that are tokens already."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tunewright.engine.data.example import Example
+from tunewright.engine.data.prepared import load_split
+from tunewright.engine.data.tokens import Loss, Renderer
+from tunewright.engine.run.job import Job
+from tunewright.engine.train.loading import load_base, load_tokenizer
+from tunewright.engine.train.method import Method
+
+# Settings that are decided here and not planned: how a run is watched, never what it learns.
+_MANAGED: dict[str, Any] = {
+    "save_strategy": "steps",
+    "logging_strategy": "steps",
+    # NaN has to be seen: the filter would report the mean of the steps before.
+    "logging_nan_inf_filter": False,
+    "disable_tqdm": True,
+    "prediction_loss_only": True,
+    # Ours is done after a new checkpoint was read back; the Trainer's is done before.
+    "save_total_limit": None,
+    "do_train": True,
+}
+
+
+def build_trainer(job: Job, method: Method, folder: Path, *, resuming: bool) -> Any:
+    """TRL's SFTTrainer with the plan's settings, the rows as tokens and the adapter in place."""
+    import torch
+    from datasets import Dataset
+    from trl import SFTConfig
+
+    plan = job.session.plan
+    assert plan is not None
+    training = plan.group("training")
+    tokenizer = load_tokenizer(job.model_dir)
+    model = load_base(
+        job.model_dir,
+        job.device,
+        dtype=plan.value("model.dtype"),
+        attention=plan.value("model.attn_implementation"),
+        quantization=plan.group("quantization"),
+    )
+    train, held_out = load_split(job)
+    renderer = Renderer.open(job.model_dir)
+    loss_on: Loss = plan.value("loss.on")
+    evaluates = bool(held_out) and training["eval_strategy"] != "no"
+    settings = training | _MANAGED
+    if resuming:
+        settings["eval_on_start"] = False
+    arguments = SFTConfig(
+        output_dir=str(folder),
+        use_cpu=job.device == "cpu",
+        dataloader_pin_memory=job.device == "cuda",
+        # Packed rows have no padding, and their collator gives no mask to count by.
+        include_num_input_tokens_seen="all" if training["packing"] else "non_padding",
+        **settings,
+    )
+    trainer = _trainer_class()(
+        model=model,
+        args=arguments,
+        train_dataset=Dataset.from_dict(_columns(renderer, train, loss_on)),
+        eval_dataset=Dataset.from_dict(_columns(renderer, held_out, loss_on))
+        if evaluates
+        else None,
+        processing_class=tokenizer,
+        peft_config=_adapter(plan.group("lora")) if method.trainable == "lora" else None,
+    )
+    if plan.group("quantization"):
+        # TRL has turned the adapter to bfloat16; the plan may have reasons for another format.
+        dtype = getattr(torch, _adapter_dtype(method, job.device))
+        for parameter in trainer.model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.to(dtype)
+    _silence_printing(trainer)
+    return trainer
+
+
+def _columns(renderer: Renderer, examples: Sequence[Example], loss: Loss) -> dict[str, Any]:
+    rows = [renderer.tokenize(example, loss) for example in examples]
+    return {"input_ids": [r.input_ids for r in rows], "labels": [r.labels for r in rows]}
+
+
+def _adapter(settings: dict[str, Any]) -> Any:
+    from peft import LoraConfig
+
+    return LoraConfig(task_type="CAUSAL_LM", **settings)
+
+
+def _adapter_dtype(method: Method, device: str) -> str:
+    import torch
+
+    if device != "cuda":
+        return method.cpu.trained
+    return method.precision("cuda", torch.cuda.get_device_capability()).trained
+
+
+def _trainer_class() -> Any:
+    from trl import SFTTrainer
+
+    class TokenMeanTrainer(SFTTrainer):  # type: ignore[misc]
+        """SFTTrainer whose evaluation loss is the mean over tokens.
+
+        The Trainer's is a mean of batch means: a batch of short answers counts as much as one of
+        long answers, and the figure changes with the batch size.
+        """
+
+        def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
+            self._nats, self._tokens = 0.0, 0
+            output = super().evaluation_loop(*args, **kwargs)
+            prefix = kwargs.get("metric_key_prefix", "eval")
+            if self._tokens:
+                output.metrics[f"{prefix}_loss"] = self._nats / self._tokens
+            return output
+
+        def prediction_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            trained = int((inputs["labels"][..., 1:] != -100).sum())
+            output = super().prediction_step(model, inputs, *args, **kwargs)
+            self._nats += float(output[0]) * trained
+            self._tokens += trained
+            return output
+
+    return TokenMeanTrainer
+
+
+def _silence_printing(trainer: Any) -> None:
+    """Without progress bars the Trainer prints every log as a Python dict."""
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+
+
+def quiet_libraries() -> None:
+    """Progress bars and chatter of the libraries off: a run's log is for what matters."""
+    import datasets
+    import transformers
+
+    datasets.disable_progress_bars()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", message=".*pin_memory.*")

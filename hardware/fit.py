@@ -1,0 +1,44 @@
+"""Does a predicted peak fit, and into what: one GPU, or the host's memory when there is none."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tunewright.hardware.memory.estimate import Device, MemoryEstimate
+from tunewright.hardware.snapshot import Snapshot
+
+Verdict = Literal["fits", "tight", "no"]
+
+_GIB = 1 << 30
+
+
+def judge(estimate: MemoryEstimate, free_bytes: int) -> Verdict:
+    """ "fits" when the safe bound is within `free_bytes`, "tight" when only the expected peak is,
+    else "no"."""
+    if estimate.safe_bytes <= free_bytes:
+        return "fits"
+    return "tight" if estimate.expected_bytes <= free_bytes else "no"
+
+
+def training_memory(snapshot: Snapshot) -> tuple[Device, int, str]:
+    """(device, free bytes, because): the one GPU with the most free memory, or available RAM.
+
+    Memory of several GPUs is never added up: one process trains on one device. A GPU whose free
+    memory is unknown is not planned with. A machine without a GPU is a normal one.
+    """
+    known = [(gpu.free_bytes, gpu) for gpu in snapshot.gpus if gpu.free_bytes is not None]
+    if known:
+        free, gpu = max(known, key=lambda pair: pair[0])
+        text = f"GPU {gpu.index} ({gpu.name}) has {free / _GIB:.1f} GiB free"
+        if len(snapshot.gpus) > 1:
+            text += f", the most of {len(snapshot.gpus)} GPUs; one process trains on one of them"
+        return "cuda", free, text
+    free = snapshot.host.ram_available_bytes
+    text = f"training runs on the CPU, with {free / _GIB:.1f} GiB of memory available"
+    if snapshot.gpus:
+        gpu = snapshot.gpus[0]
+        reason = gpu.unknown.get("free_bytes", "the driver does not say")
+        return "cpu", free, f"the free memory of GPU {gpu.index} is unknown ({reason}): {text}"
+    if snapshot.gpu_trouble is not None:
+        return "cpu", free, f"{snapshot.gpu_trouble.what}: {text}"
+    return "cpu", free, f"no GPU: {text}"

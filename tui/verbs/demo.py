@@ -1,0 +1,30 @@
+"""demo: the embedded model on the embedded task, through --replay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tunewright.hardware.errors import Exit
+from tunewright.tui import say
+from tunewright.tui.verbs import replay
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--prepare", action="store_true", help="only prepare, and print the session to replay"
+    )
+    replay.add_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from tunewright.engine.demo.session import prepare_demo
+
+    path = prepare_demo(say.note)
+    if options.prepare:
+        say.line(str(path))
+        return Exit.DONE
+    options.replay = str(path)
+    return replay.run(options)

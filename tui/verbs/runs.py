@@ -1,0 +1,120 @@
+"""runs: what is running, finished, crashed; compare two; delete one."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tunewright.hardware.errors import Exit, Problem
+from tunewright.tui import say
+from tunewright.tui.verbs.common import add_json, add_run, summary
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_json(parser)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    compare = actions.add_parser("compare", help="losses and figures of two runs")
+    compare.add_argument("first", metavar="A")
+    compare.add_argument("second", metavar="B")
+    add_json(compare)
+    delete = actions.add_parser("delete", help="remove a run that has ended, with all its files")
+    add_run(delete)
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.action == "compare":
+        return _compare(options)
+    if options.action == "delete":
+        return _delete(options)
+    return _list(options.json)
+
+
+def _list(as_json: bool) -> int:
+    from tunewright.engine.run.rundir import known_runs
+    from tunewright.engine.run.view import view
+
+    runs = [(run_dir, view(run_dir)) for run_dir in known_runs()]
+    runs.sort(key=lambda pair: pair[1].record.created)
+    if as_json:
+        say.data([summary(run_dir, now) for run_dir, now in runs])
+        return Exit.DONE
+    if not runs:
+        say.line("no runs yet; start one: tunewright demo, or tunewright train MODEL DATA")
+        return Exit.DONE
+    rows = []
+    for _, now in runs:
+        created = time.strftime("%Y-%m-%d %H:%M", time.localtime(now.record.created))
+        why = now.ended.what if now.ended and now.state not in ("done", "stopped") else ""
+        rows.append([now.record.id, now.state, created, str(len(now.record.attempts)), why])
+    say.table(["run", "state", "started", "attempts", ""], rows)
+    return Exit.DONE
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from tunewright.engine.planner import recorded_by
+    from tunewright.engine.replay import (
+        compare_results,
+        environment_of,
+        expectation_of,
+        plan_differences,
+    )
+    from tunewright.engine.run.rundir import find_run
+    from tunewright.engine.session import load_session
+
+    first, second = find_run(options.first), find_run(options.second)
+    a, b = load_session(first.session), load_session(second.session)
+    assert a.plan is not None and b.plan is not None
+    recorded = recorded_by(first, a).recorded
+    assert recorded is not None
+    environment = environment_of(second) or recorded.environment
+    plans = plan_differences(a.plan, b.plan)
+    comparison = compare_results(recorded, expectation_of(second), environment)
+    if options.json:
+        say.data({"plan_differences": plans, "comparison": comparison})
+        return Exit.DONE
+    from tunewright.engine.text import shorten
+
+    say.line(f"{len(plans)} differences in the plan")
+    for difference in (*plans, *comparison.differences)[:40]:
+        was, now = shorten(str(difference.recorded), 40), shorten(str(difference.now), 40)
+        say.line(f"  {difference.where}: {was} -> {now}")
+    verdict = "equal" if comparison.equal else f"{len(comparison.differences)} differ"
+    say.line(f"{comparison.compared}: {verdict}")
+    for cause in comparison.causes:
+        say.line(f"  around it: {cause}")
+    return Exit.DONE
+
+
+def _delete(options: argparse.Namespace) -> int:
+    from tunewright.engine.homes import index_home
+    from tunewright.engine.run.rundir import find_run
+    from tunewright.engine.run.view import living_processes, view
+
+    run_dir = find_run(options.run)
+    now = view(run_dir)
+    if now.alive or living_processes(now.record):
+        raise Problem(
+            f"{now.record.id} is {now.state}",
+            why="a run that works cannot be deleted",
+            cure=f"stop it first: tunewright stop {now.record.id}",
+        )
+    if not options.yes:
+        if not sys.stdin.isatty():
+            raise Problem(
+                "delete asks before it removes anything",
+                why="there is no terminal to ask on",
+                cure=f"tunewright runs delete {now.record.id} --yes",
+            )
+        if input(f"delete {run_dir.path} with all its files? [y/N] ").strip().lower() != "y":
+            say.note("kept")
+            return Exit.DONE
+    shutil.rmtree(run_dir.path)
+    (index_home() / now.record.id).unlink(missing_ok=True)
+    say.line(f"{now.record.id} deleted")
+    return Exit.DONE

@@ -1,0 +1,22 @@
+"""schema: the JSON Schema of session.json."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tunewright.hardware.errors import Exit
+from tunewright.tui import say
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none."""
+
+
+def run(options: argparse.Namespace) -> int:
+    from tunewright.engine.session import session_schema
+
+    say.data(session_schema())
+    return Exit.DONE

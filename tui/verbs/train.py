@@ -1,0 +1,97 @@
+"""train MODEL DATA: one line from a model and a file to a detached run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tunewright.hardware.errors import Exit
+from tunewright.tui import say
+from tunewright.tui.verbs.common import (
+    add_running,
+    launch_options,
+    parse_overrides,
+    parse_stages,
+    say_ending,
+    summary,
+)
+
+if TYPE_CHECKING:
+    import argparse
+
+    from tunewright.engine.session import Inputs
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model", metavar="MODEL", help="a model folder, or demo:smollm2-135m-instruct"
+    )
+    parser.add_argument("data", metavar="DATA", help="rows as JSONL or JSON, or demo:orders")
+    parser.add_argument("--eval-data", metavar="FILE", help="held-out rows; else a share of DATA")
+    parser.add_argument("--eval-fraction", type=float, default=0.1, metavar="F")
+    parser.add_argument("--format", default="auto", help="messages, prompt_completion or alpaca")
+    parser.add_argument("--method", default="auto", help="lora, qlora or full (default: auto)")
+    parser.add_argument("--name", help="what to call the run (default: the data file's name)")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the planned session here")
+    add_running(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from tunewright.engine.planner import check_ready, replan
+    from tunewright.engine.run.launch import launch
+    from tunewright.engine.session import VERSION, Session, rebase, save_session
+    from tunewright.tui.follow import follow
+    from tunewright.tui.plan_text import plan_lines
+
+    here = Path.cwd()
+    session = Session(version=VERSION, inputs=_inputs(options))
+    launching = launch_options(options, {})
+    planned, _ = replan(session, here, "here")
+    if options.save is not None:
+        save_session(rebase(planned, here, options.save.absolute().parent), options.save)
+        say.note(f"session written to {options.save}")
+    if options.dry_run:
+        if options.json:
+            say.data({"plan": planned.plan})
+        else:
+            for line in plan_lines(planned):
+                say.line(line)
+        assert planned.plan is not None
+        return Exit.DOES_NOT_FIT if planned.plan.chosen().verdict == "no" else Exit.DONE
+    check_ready(planned, options.python)
+    run_dir = launch(planned, here, launching, options.run_dir)
+    run_id = run_dir.read_record().id
+    say.note(f"run {run_id} in {run_dir.path}")
+    if options.detach:
+        if options.json:
+            say.data({"id": run_id, "path": str(run_dir.path)})
+        else:
+            say.line(run_id)
+        return Exit.DONE
+    ended = follow(run_dir, stop_on_interrupt=True, quiet=options.json)
+    if options.json:
+        say.data(summary(run_dir, ended))
+    return say_ending(run_dir, ended)
+
+
+def _inputs(options: argparse.Namespace) -> Inputs:
+    from tunewright.engine.session import DataInput, Inputs
+
+    def spec(text: str) -> str:
+        return str(Path(text).expanduser()) if text.startswith("~") else text
+
+    return Inputs(
+        name=options.name or Path(options.data.partition(":")[2] or options.data).stem,
+        model=spec(options.model),
+        data=DataInput(
+            path=spec(options.data),
+            format=options.format,
+            eval_path=spec(options.eval_data) if options.eval_data else None,
+            eval_fraction=options.eval_fraction,
+        ),
+        method=options.method,
+        seed=options.seed,
+        overrides=parse_overrides(options.set),
+        stages=parse_stages(options.stages),
+    )
