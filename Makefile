@@ -19,6 +19,7 @@ install: $(READY)
 # The light install comes first: it can ask NVML which torch build suits the driver.
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -e .
 	index="$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),$$($(BIN)/python -m tunewright.hardware.torch_build))" && \
 	$(BIN)/pip install --quiet --disable-pip-version-check $$index -e '.[train,dev]'

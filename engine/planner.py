@@ -25,7 +25,7 @@ from tunewright.engine.train.names import parse_settings
 from tunewright.engine.train.registry import method, methods
 from tunewright.engine.train.rules.consistency import refuse_foreign
 from tunewright.hardware.errors import Exit, Problem
-from tunewright.hardware.fit import judge, training_memory
+from tunewright.hardware.fit import judge, most_free_gpu, training_memory
 from tunewright.hardware.memory.estimate import Device
 from tunewright.hardware.memory.training import estimate_training
 
@@ -134,8 +134,8 @@ def make_plan(inputs: Inputs, recorded: Recorded) -> Plan:
 def _capability(recorded: Recorded, device: str) -> Capability:
     if device == "cpu":
         return None
-    gpus = [gpu for gpu in recorded.snapshot.gpus if gpu.free_bytes is not None]
-    return max(gpus, key=lambda gpu: gpu.free_bytes or 0).compute_capability if gpus else None
+    gpu = most_free_gpu(recorded.snapshot)
+    return None if gpu is None else gpu.compute_capability
 
 
 def _fit(

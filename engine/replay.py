@@ -111,7 +111,12 @@ def environment_of(run: RunDir) -> Environment | None:
     path = run.results / "environment.json"
     if not path.is_file():
         return None
-    return msgspec.json.decode(path.read_bytes(), type=Environment)
+    environment = msgspec.json.decode(path.read_bytes(), type=Environment)
+    threads = run.results / "threads.json"
+    if threads.is_file():
+        probed = msgspec.json.decode(threads.read_bytes(), type=dict[str, int])
+        environment = msgspec.structs.replace(environment, threads=probed)
+    return environment
 
 
 def compare_results(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tunewright.hardware.memory.estimate import Device, MemoryEstimate
-from tunewright.hardware.snapshot import Snapshot
+from tunewright.hardware.snapshot import Gpu, Snapshot
 
 Verdict = Literal["fits", "tight", "no"]
 
@@ -20,15 +20,21 @@ def judge(estimate: MemoryEstimate, free_bytes: int) -> Verdict:
     return "tight" if estimate.expected_bytes <= free_bytes else "no"
 
 
+def most_free_gpu(snapshot: Snapshot) -> Gpu | None:
+    """The GPU with the most free memory; None when there is none, or none tells."""
+    known = [gpu for gpu in snapshot.gpus if gpu.free_bytes is not None]
+    return max(known, key=lambda gpu: gpu.free_bytes or 0, default=None)
+
+
 def training_memory(snapshot: Snapshot) -> tuple[Device, int, str]:
     """(device, free bytes, because): the one GPU with the most free memory, or available RAM.
 
     Memory of several GPUs is never added up: one process trains on one device. A GPU whose free
     memory is unknown is not planned with. A machine without a GPU is a normal one.
     """
-    known = [(gpu.free_bytes, gpu) for gpu in snapshot.gpus if gpu.free_bytes is not None]
-    if known:
-        free, gpu = max(known, key=lambda pair: pair[0])
+    gpu = most_free_gpu(snapshot)
+    if gpu is not None and gpu.free_bytes is not None:
+        free = gpu.free_bytes
         text = f"GPU {gpu.index} ({gpu.name}) has {free / _GIB:.1f} GiB free"
         if len(snapshot.gpus) > 1:
             text += f", the most of {len(snapshot.gpus)} GPUs; one process trains on one of them"

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from live import Live
 from tiny import TinyData, build_tiny_data, build_tiny_model
+from tunewright.engine.run.rundir import RunDir
+from tunewright.engine.run.view import living_processes
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +25,14 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> TinyData:
     """train.jsonl (48 rows) and eval.jsonl (12): prompt -> JSON. Do not write to them."""
     return build_tiny_data(tmp_path_factory.mktemp("tiny-data"))
+
+
+@pytest.fixture
+def live(tmp_path: Path, tiny_model: Path, tiny_data: TinyData) -> Iterator[Live]:
+    """The program with a home of its own; what it started is ended afterwards."""
+    program = Live(tmp_path / "home", tiny_model, tiny_data.train, tiny_data.eval)
+    yield program
+    for record in (tmp_path / "home").glob("runs/*/run.json"):
+        for pid in living_processes(RunDir(record.parent).read_record()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)

@@ -141,7 +141,7 @@ def _progress(event: Progress) -> str:
 
 
 def _stage_done(event: StageDone) -> str:
-    told = event.result.get("summary")
+    told = event.result.get("verdict")
     return f"{event.stage}: done in {duration(event.seconds)}" + (
         f"; {plain(str(told))}" if told else ""
     )

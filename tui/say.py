@@ -31,9 +31,9 @@ def problem(error: Problem, *, as_json: bool) -> int:
     if as_json:
         told = {"what": error.what, "why": error.why, "cure": error.cure, "exit": int(error.exit)}
         data({"error": told})
-    note(
-        f"tunewright: {_lines(error.what)}\n  why:  {_lines(error.why)}\n  cure: {_lines(error.cure)}"
-    )
+    note(f"tunewright: {_lines(error.what)}")
+    note(f"  why:  {_lines(error.why)}")
+    note(f"  cure: {_lines(error.cure)}")
     return int(error.exit)
 
 

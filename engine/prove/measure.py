@@ -72,6 +72,10 @@ class Pace:
             )
         )
 
+    def extend(self, rows: int) -> None:
+        """There are `rows` more to do than was thought."""
+        self._total += rows
+
     def obey(self) -> None:
         """Wait while paused; raise `Stopped` when the run is asked to stop."""
         orders = self._job.orders
@@ -137,7 +141,7 @@ def measure_likelihood(
     with using(threads.prefill if threads else None):
         return reference_likelihood(
             model,
-            held.references(job.setting("loss.on")),
+            held.references(job.setting("loss.on"), job.setting("training.max_length")),
             batch_size=job.setting("evaluation.batch_size"),
             on_progress=progress,
             between_batches=pace.obey,

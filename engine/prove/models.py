@@ -35,18 +35,15 @@ def load_tuned(job: Job) -> Any:
 
 def load_model(job: Job, folder: Path) -> Any:
     """A causal language model of `folder` in the planned number format, ready to be measured."""
-    import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from tunewright.engine.train import loading
 
     assert job.session.plan is not None
-    quantization = job.session.plan.group("quantization")
-    return AutoModelForCausalLM.from_pretrained(
+    return loading.load_base(
         folder,
-        dtype=getattr(torch, job.setting("model.dtype")),
-        attn_implementation=job.setting("model.attn_implementation"),
-        quantization_config=BitsAndBytesConfig(**quantization) if quantization else None,
-        device_map={"": job.device},
-        use_safetensors=True,
+        job.device,
+        dtype=job.setting("model.dtype"),
+        attention=job.setting("model.attn_implementation"),
+        quantization=job.session.plan.group("quantization"),
     ).eval()
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any
 
-from tunewright.engine.data.example import Example
+from tunewright.engine.data.example import Example, Message
+from tunewright.engine.data.tokens import Loss, Renderer, Tokens
 from tunewright.engine.prove.score import AnswerKind
 from tunewright.engine.run.job import Job
 from tunewright.hardware.errors import Problem
@@ -25,9 +25,7 @@ class HeldOut:
         rows: dict[int, Example],
         shots: tuple[Example, ...],
         kind: AnswerKind,
-        renderer: Any,
-        tokenizer: Any,
-        eos_ids: tuple[int, ...],
+        renderer: Renderer,
         left_out: int,
     ) -> None:
         self.rows = tuple(rows.values())
@@ -35,32 +33,36 @@ class HeldOut:
         self.wants = tuple(row.messages[-1].content for row in self.rows)
         self.shots = shots
         self.kind = kind
-        self.eos_ids = eos_ids
+        self.eos_ids = tuple(sorted(renderer.stop_ids))
         self.left_out = left_out
         self._renderer = renderer
-        self._tokenizer = tokenizer
 
     def prompts(self, shots: Sequence[Example] = ()) -> list[list[int]]:
         """Token ids of every row's prompt, with `shots` as turns before it."""
-        return [list(self._renderer.prompt_ids(with_shots(row, shots))) for row in self.rows]
+        return [_prompt(self._renderer, row, shots) for row in self.rows]
 
-    def references(self, loss: str) -> list[Any]:
-        """Every row as training would see it: tokens and labels masked for `loss`."""
-        return [self._renderer.tokenize(row, loss) for row in self.rows]
+    def references(self, loss: Loss, max_length: int) -> list[Tokens]:
+        """Every row as training sees it: labels masked for `loss`, cut at `max_length` tokens."""
+        rows = [self._renderer.tokenize(row, loss) for row in self.rows]
+        return [Tokens(row.input_ids[:max_length], row.labels[:max_length]) for row in rows]
 
     def text(self, answer: Sequence[int]) -> str:
         """The text of generated tokens, special tokens left out."""
-        decoded: str = self._tokenizer.decode(
-            answer, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
+        decoded: str = self._renderer.tokenizer.decode(list(answer), skip_special_tokens=True)
         return decoded
 
 
-def with_shots(row: Example, shots: Sequence[Example]) -> Example:
-    """`row` with the turns of `shots` before its own. Its system prompt stays first, theirs go."""
+def with_shots(row: Example, shots: Sequence[Example], after: str = "") -> Example:
+    """`row` with the turns of `shots` before its own. Its system prompt stays first, theirs go.
+
+    `after` ends each shot: without a chat template nothing else would keep them apart.
+    """
     system = tuple(m for m in row.messages if m.role == "system")
     turns = tuple(m for m in row.messages if m.role != "system")
-    shown = tuple(m for shot in shots for m in shot.messages if m.role != "system")
+    shown: list[Message] = []
+    for shot in shots:
+        *before, last = (m for m in shot.messages if m.role != "system")
+        shown += [*before, Message(role=last.role, content=last.content + after)]
     return Example(messages=(*system, *shown, *turns), place=row.place)
 
 
@@ -69,9 +71,7 @@ def held_out(job: Job) -> HeldOut:
 
     A `Problem` when no row is held out, or none fits the model's context.
     """
-    from transformers import AutoTokenizer
     from tunewright.engine.data.prepared import load_split
-    from tunewright.engine.data.tokens import Renderer
 
     train, evaluation = load_split(job)
     if not evaluation:
@@ -84,8 +84,7 @@ def held_out(job: Job) -> HeldOut:
     recorded = job.session.recorded
     seed = job.session.inputs.seed
     renderer = Renderer.open(job.model_dir)
-    tokenizer = AutoTokenizer.from_pretrained(job.model_dir)
-    drawn = _draw(len(evaluation), job.setting("evaluation.rows"), seed)
+    drawn = sorted(_shuffled(len(evaluation), seed)[: job.setting("evaluation.rows")])
     context = recorded.model.max_position_embeddings if recorded else None
     room = context - job.setting("evaluation.max_new_tokens") if context else None
     fitting = {
@@ -100,15 +99,12 @@ def held_out(job: Job) -> HeldOut:
             cure="shorten the rows, or take a model with a longer context",
         )
     rows = tuple(fitting.values())
-    shots = _fit_shots(renderer, rows, choose_shots(train, rows, _shots(job), seed), room)
-    example = renderer.tokenize(rows[0], job.setting("loss.on"))
+    shots = choose_shots(train, rows, job.setting("evaluation.shots"), seed)
     return HeldOut(
         fitting,
-        shots,
+        _fit_shots(renderer, rows, shots, room),
         recorded.data.answers if recorded else "text",
         renderer,
-        tokenizer,
-        stop_ids(job.model_dir, tokenizer, example.labels),
         len(drawn) - len(fitting),
     )
 
@@ -128,44 +124,20 @@ def choose_shots(
     return tuple(picked)
 
 
-def stop_ids(model_dir: Any, tokenizer: Any, labels: Sequence[int]) -> tuple[int, ...]:
-    """Every token that ends an answer: the model's own and the one that training ends a turn with.
-
-    Some models name only an end of text in generation_config.json, while their template ends turns
-    with another token; an answer must be free to end with either.
-    """
-    from transformers import GenerationConfig
-
-    found: set[int] = set()
-    if (model_dir / "generation_config.json").is_file():
-        named = GenerationConfig.from_pretrained(model_dir).eos_token_id
-        found |= set(named if isinstance(named, list) else [] if named is None else [named])
-    if tokenizer.eos_token_id is not None:
-        found.add(tokenizer.eos_token_id)
-    special = set(tokenizer.all_special_ids) | {
-        id for id, token in tokenizer.added_tokens_decoder.items() if token.special
-    }
-    ending = [label for label in labels if label in special]
-    return tuple(sorted(found | set(ending[-1:])))
-
-
-def _shots(job: Job) -> int:
-    return int(job.setting("evaluation.shots"))
+def _prompt(renderer: Renderer, row: Example, shots: Sequence[Example]) -> list[int]:
+    after = "" if renderer.rendering == "chat" else "\n\n"
+    return renderer.prompt_ids(with_shots(row, shots, after))
 
 
 def _fit_shots(
-    renderer: Any, rows: Sequence[Example], shots: tuple[Example, ...], room: int | None
+    renderer: Renderer, rows: Sequence[Example], shots: tuple[Example, ...], room: int | None
 ) -> tuple[Example, ...]:
     """As many of `shots` as every row has room for."""
     if room is None:
         return shots
-    while shots and max(len(renderer.prompt_ids(with_shots(r, shots))) for r in rows) > room:
+    while shots and max(len(_prompt(renderer, row, shots)) for row in rows) > room:
         shots = shots[:-1]
     return shots
-
-
-def _draw(count: int, wanted: int, seed: int) -> list[int]:
-    return sorted(_shuffled(count, seed)[:wanted])
 
 
 def _shuffled(count: int, seed: int) -> list[int]:

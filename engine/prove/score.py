@@ -31,22 +31,19 @@ def score_answers(wants: Sequence[str], gots: Sequence[str], kind: AnswerKind) -
     precision and recall over (path, value) leaves. F1 is taken per row, and a mean over rows is
     therefore the macro F1: every row weighs the same, however many fields it has.
 
+    A row whose reference is no JSON object itself (data may hold a few) is scored as text.
+
     "short" and "text": `exact` after white space is normalised, `f1` over words as a multiset
     (case and punctuation count; SQuAD's F1 without its English normalisation).
 
-    Raises ValueError when the lengths differ, or when a "json" reference is not a JSON object.
+    Raises ValueError when the lengths differ.
     """
     if len(wants) != len(gots):
         raise ValueError(f"{len(wants)} references for {len(gots)} answers")
     if kind == "json":
         return _score_json(wants, gots)
-    exact = []
-    f1 = []
-    for want, got in zip(wants, gots, strict=True):
-        want_words, got_words = want.split(), got.split()
-        exact.append(int(want_words == got_words))
-        f1.append(_f1(Counter(want_words), Counter(got_words)))
-    return Scores(kind, tuple(exact), tuple(f1))
+    rows = [_score_words(want, got) for want, got in zip(wants, gots, strict=True)]
+    return Scores(kind, tuple(exact for exact, _ in rows), tuple(f1 for _, f1 in rows))
 
 
 def parse_object(text: str) -> dict[str, Any] | None:
@@ -69,18 +66,32 @@ def parse_object(text: str) -> dict[str, Any] | None:
 
 
 def _score_json(wants: Sequence[str], gots: Sequence[str]) -> Scores:
-    valid, exact, f1 = [], [], []
-    for row, (want_text, got_text) in enumerate(zip(wants, gots, strict=True)):
-        want = parse_object(want_text)
-        if want is None:
-            raise ValueError(f"reference {row} is not a strict JSON object")
-        got = parse_object(got_text)
-        valid.append(int(got is not None))
-        want_leaves = _leaves(want)
-        got_leaves = _leaves(got) if got is not None else Counter()
-        exact.append(int(got is not None and want_leaves == got_leaves))
-        f1.append(_f1(want_leaves, got_leaves) if got is not None else 0.0)
-    return Scores("json", tuple(exact), tuple(f1), tuple(valid))
+    objects = [parse_object(got) for got in gots]
+    rows = [
+        _score_object(want, got, found)
+        for want, got, found in zip(wants, gots, objects, strict=True)
+    ]
+    return Scores(
+        "json",
+        tuple(exact for exact, _ in rows),
+        tuple(f1 for _, f1 in rows),
+        tuple(int(found is not None) for found in objects),
+    )
+
+
+def _score_object(want: str, got: str, found: dict[str, Any] | None) -> tuple[int, float]:
+    wanted = parse_object(want)
+    if wanted is None:
+        return _score_words(want, got)
+    if found is None:
+        return 0, 0.0
+    want_leaves, got_leaves = _leaves(wanted), _leaves(found)
+    return int(want_leaves == got_leaves), _f1(want_leaves, got_leaves)
+
+
+def _score_words(want: str, got: str) -> tuple[int, float]:
+    want_words, got_words = want.split(), got.split()
+    return int(want_words == got_words), _f1(Counter(want_words), Counter(got_words))
 
 
 def _leaves(value: dict[str, Any]) -> Counter[Hashable]:

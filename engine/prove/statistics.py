@@ -124,6 +124,17 @@ def compare_means(before: Sequence[float], after: Sequence[float], *, seed: int)
     )
 
 
+def percent(interval: Interval) -> str:
+    """The mean and its 95 % interval, as in "84.4 % [74, 92]"."""
+    return f"{100 * interval.mean:.1f} % [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+
+
+def p_text(p: float) -> str:
+    """A p value as in "p = 0.031", or the power of ten that it is below."""
+    below = next((exponent for exponent in (12, 9, 6, 4, 3) if p < 10**-exponent), None)
+    return f"p = {p:.3f}" if below is None else f"p < 1e-{below}"
+
+
 def _flipped(values: list[float], pattern: int) -> float:
     return fsum(-v if pattern >> i & 1 else v for i, v in enumerate(values))
 

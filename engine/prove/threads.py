@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from tunewright.engine.files import write_atomic
 from tunewright.engine.run.events import Note
 from tunewright.engine.run.job import Job
+from tunewright.engine.train.threads import record_threads, recorded_threads
 
 _ROWS = 8
 _PROMPT_TOKENS = 48
@@ -39,17 +39,15 @@ def threads_for(job: Job, model: Any, prompts: Sequence[Sequence[int]]) -> Threa
     """
     if job.device != "cpu":
         return None
-    path = job.run_dir / "results" / "threads.json"
-    known = msgspec.json.decode(path.read_bytes(), type=dict[str, int]) if path.is_file() else {}
-    given = known | job.threads
-    if "decode" in given:
+    results = job.run_dir / "results"
+    known = recorded_threads(results) | job.threads
+    if "decode" in known:
         return Threads(
-            given.get("prefill", given["decode"]), given["decode"], "as recorded for this run"
+            known.get("prefill", known["decode"]), known["decode"], "as recorded for this run"
         )
     threads = probe_threads(model, prompts)
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    merged = known | {"prefill": threads.prefill, "decode": threads.decode}
-    write_atomic(path, msgspec.json.format(msgspec.json.encode(merged), indent=1))
+    record_threads(results, "prefill", threads.prefill)
+    record_threads(results, "decode", threads.decode)
     job.emit(Note(text=f"threads for answers: {threads.because}"))
     return threads
 

@@ -7,6 +7,7 @@ of the contract: 0 done, 75 stopped, another one with a `failed` event that says
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import time
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from tunewright.engine.environment import read_environment
+from tunewright.engine.files import write_atomic
 from tunewright.engine.homes import cache_home
 from tunewright.engine.run.events import EventWriter, Failed, Note, StageDone, StageStarted
 from tunewright.engine.run.job import Job, Stopped
@@ -23,6 +26,8 @@ from tunewright.engine.run.rundir import ExitRecord, LaunchOptions, RunDir, writ
 from tunewright.engine.run.stages import stage
 from tunewright.engine.session import Session, load_session
 from tunewright.hardware.errors import Exit, Problem
+from tunewright.hardware.nvml import read_gpus
+from tunewright.hardware.snapshot import Snapshot
 
 
 def main(run_dir: str) -> int:
@@ -68,6 +73,9 @@ def _run_stages(
     from tunewright.engine.model import resolve_model
 
     assert session.plan is not None
+    if session.plan.device.value == "cuda" and session.recorded is not None:
+        _see_one_gpu(session.recorded.snapshot)
+    _write_environment(run)
     job = Job(
         run_dir=run.path,
         session=session,
@@ -97,6 +105,24 @@ def _run_stages(
                 result=_summary(run.results / f"{planned.id}.json"),
             )
         )
+
+
+def _see_one_gpu(machine: Snapshot) -> None:
+    """Show CUDA only the GPU that was planned for, by UUID: indices shift, and the Trainer would
+    spread a batch over every GPU that it sees."""
+    from tunewright.hardware.fit import most_free_gpu
+
+    gpu = most_free_gpu(machine)
+    if gpu is not None and gpu.uuid is not None and gpu.uuid in {g.uuid for g in read_gpus().gpus}:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu.uuid
+
+
+def _write_environment(run: RunDir) -> None:
+    """What this interpreter on this host has: it may be another one than planned the run."""
+    from tunewright.hardware.host import read_host
+
+    environment = read_environment(read_host())
+    write_atomic(run.results / "environment.json", msgspec.json.encode(environment))
 
 
 def _summary(result: Path) -> dict[str, Any]:

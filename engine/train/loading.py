@@ -44,7 +44,7 @@ def load_base(
     if quantization or device == "cuda":
         # Straight to the device: a full copy in host memory first would be a second peak.
         options["device_map"] = {"": "cuda:0" if device == "cuda" else "cpu"}
-    return AutoModelForCausalLM.from_pretrained(
+    model = AutoModelForCausalLM.from_pretrained(
         model_dir,
         dtype=getattr(torch, dtype),
         attn_implementation=attention,
@@ -53,3 +53,18 @@ def load_base(
         use_safetensors=True,
         **options,
     )
+    if quantization and device == "cpu":
+        keep_differentiable(model)
+    return model
+
+
+def keep_differentiable(model: Any) -> None:
+    """Keep bitsandbytes from repacking 4-bit weights on a CPU with AVX512-BF16.
+
+    Its `Linear4bit` does so at the first evaluation, for good, into a layout whose product has no
+    backward pass (bitsandbytes 0.50.2, nn/modules.py): training after an evaluation would lose the
+    gradients of all layers below, with no more than a warning.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False

@@ -24,9 +24,12 @@ OURS: dict[str, Spec] = {
     "loss.on": Spec(("str",), "completion", ("completion", "assistant", "all")),
     "model.dtype": Spec(("str",), "bfloat16", _FLOATS),
     "model.attn_implementation": Spec(("str",), "sdpa", ("sdpa", "eager", "flash_attention_2")),
-    "machine.threads": Spec(("int",), 1),
+    "evaluation.rows": Spec(("int",), 64),
     "evaluation.shots": Spec(("int",), 3),
-    "merge.dtype": Spec(("str",), "bfloat16", _FLOATS),
+    "evaluation.max_new_tokens": Spec(("int",), 64),
+    "evaluation.batch_size": Spec(("int",), 16),
+    "merge.dtype": Spec(("str",), "auto", ("auto", *_FLOATS)),
+    "merge.verify_rows": Spec(("int",), 8),
 }
 
 # What the libraries take as free text though only these make sense.

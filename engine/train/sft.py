@@ -62,7 +62,7 @@ def run(job: Job) -> None:
     report(job, method, trainer, watch, threads, resumed)
 
 
-_ALL = 1_000_000
+_ALL = 1_000_000  # checkpoints: no limit
 
 
 def _find_checkpoint(job: Job, folder: Path) -> checkpoints.Checkpoint | None:

@@ -13,6 +13,8 @@ from tunewright.engine.data.tokens import Loss, Renderer
 from tunewright.engine.run.job import Job
 from tunewright.engine.train.loading import load_base, load_tokenizer
 from tunewright.engine.train.method import Method
+from tunewright.engine.train.rules.consistency import check_plan
+from tunewright.hardware.errors import Problem
 
 # Settings that are decided here and not planned: how a run is watched, never what it learns.
 _MANAGED: dict[str, Any] = {
@@ -36,6 +38,7 @@ def build_trainer(job: Job, method: Method, folder: Path, *, resuming: bool) -> 
 
     plan = job.session.plan
     assert plan is not None
+    check_plan(plan)
     training = plan.group("training")
     tokenizer = load_tokenizer(job.model_dir)
     model = load_base(
@@ -48,7 +51,14 @@ def build_trainer(job: Job, method: Method, folder: Path, *, resuming: bool) -> 
     train, held_out = load_split(job)
     renderer = Renderer.open(job.model_dir)
     loss_on: Loss = plan.value("loss.on")
-    evaluates = bool(held_out) and training["eval_strategy"] != "no"
+    evaluates = training["eval_strategy"] != "no"
+    if evaluates and not held_out:
+        raise Problem(
+            f"training.eval_strategy is {training['eval_strategy']!r}, and there is nothing to "
+            "evaluate on",
+            why="no rows are held out",
+            cure="--set eval_strategy=no, or hold rows out: --eval-fraction 0.1",
+        )
     settings = training | _MANAGED
     if resuming:
         settings["eval_on_start"] = False
@@ -71,8 +81,9 @@ def build_trainer(job: Job, method: Method, folder: Path, *, resuming: bool) -> 
         peft_config=_adapter(plan.group("lora")) if method.trainable == "lora" else None,
     )
     if plan.group("quantization"):
-        # TRL has turned the adapter to bfloat16; the plan may have reasons for another format.
-        dtype = getattr(torch, _adapter_dtype(method, job.device))
+        # TRL turns the adapter of a quantized base to bfloat16 (sft_trainer.py), also where there
+        # is no such arithmetic.
+        dtype = torch.bfloat16 if training["bf16"] else torch.float32
         for parameter in trainer.model.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.to(dtype)
@@ -89,14 +100,6 @@ def _adapter(settings: dict[str, Any]) -> Any:
     from peft import LoraConfig
 
     return LoraConfig(task_type="CAUSAL_LM", **settings)
-
-
-def _adapter_dtype(method: Method, device: str) -> str:
-    import torch
-
-    if device != "cuda":
-        return method.cpu.trained
-    return method.precision("cuda", torch.cuda.get_device_capability()).trained
 
 
 def _trainer_class() -> Any:
@@ -142,4 +145,5 @@ def quiet_libraries() -> None:
     datasets.disable_progress_bars()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", message=".*pin_memory.*")
+    # Deprecations inside the pinned versions, about calls that are not ours.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.|trl\.|peft\.")

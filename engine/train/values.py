@@ -70,8 +70,11 @@ RANGES: dict[str, Range] = {
     "lora.r": Range(1, 65536, "it is the number of directions an adapter can move in"),
     "lora.lora_alpha": _COUNT,
     "lora.lora_dropout": _SHARE,
-    "machine.threads": Range(1, 4096, "it is a count of threads"),
+    "evaluation.rows": _COUNT,
     "evaluation.shots": Range(0, 64, "it is a count of examples in the prompt"),
+    "evaluation.max_new_tokens": _COUNT,
+    "evaluation.batch_size": _COUNT,
+    "merge.verify_rows": _COUNT,
 }
 
 

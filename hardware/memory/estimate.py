@@ -16,6 +16,8 @@ class TrainingSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `trainable` is "all" (full fine-tuning) or "lora" (adapters of `rank` on `target_modules`,
     "all-linear" or module names as peft takes them). `micro_batch` rows of `seq_len` tokens.
     `chunked_loss`: the loss never holds all logits at once (TRL's default for SFT).
+    `gradient_accumulation`: several micro-batches a step, so gradients live through the next one.
+    `packed`: rows are joined into one, kept apart by an attention mask over all of it.
     """
 
     device: Device
@@ -30,6 +32,8 @@ class TrainingSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     adapter_bytes: int = 4
     lora_dropout: bool = False
     chunked_loss: bool = True
+    gradient_accumulation: bool = False
+    packed: bool = False
 
 
 class MemoryItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     if differences:
         return _plan_differs(differences, options.json)
     if options.dry_run:
-        return _dry_run(wanted, asked != session, options.json)
+        return _dry_run(session, wanted, asked != session, options.json)
     return _replay(options, path, session, wanted, asked != session)
 
 
@@ -82,19 +82,19 @@ def _plan_differs(differences: tuple[Difference, ...], as_json: bool) -> int:
     return Exit.REPLAY_DIFFERS
 
 
-def _dry_run(session: Session, changed: bool, as_json: bool) -> int:
+def _dry_run(session: Session, wanted: Session, changed: bool, as_json: bool) -> int:
     from tunewright.tui.plan_text import plan_lines
 
-    plan = session.plan
+    plan = wanted.plan
     assert plan is not None
     if as_json:
         say.data({"plan": plan, "plan_differences": []})
     else:
-        for line in plan_lines(session):
+        for line in plan_lines(wanted):
             say.line(line)
         say.line()
-        if not changed:
-            say.line("plan: as recorded" if session.recorded else "plan: made now")
+        made = "made now: the session had none" if session.plan is None else "as recorded"
+        say.line("plan: " + ("as recorded but for what was asked for" if changed else made))
     return Exit.DOES_NOT_FIT if plan.chosen().verdict == "no" else Exit.DONE
 
 

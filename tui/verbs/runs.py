@@ -69,7 +69,8 @@ def _compare(options: argparse.Namespace) -> int:
 
     first, second = find_run(options.first), find_run(options.second)
     a, b = load_session(first.session), load_session(second.session)
-    assert a.plan is not None and b.plan is not None
+    assert a.plan is not None
+    assert b.plan is not None
     recorded = recorded_by(first, a).recorded
     assert recorded is not None
     environment = environment_of(second) or recorded.environment

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tunewright.engine.plan import Plan
 from tunewright.engine.train.method import Method
+from tunewright.engine.train.names import settings as known_settings
+from tunewright.engine.train.registry import method as method_of
 from tunewright.engine.train.registry import methods
+from tunewright.engine.train.values import check_value
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.memory.estimate import Device
 
@@ -54,3 +58,24 @@ def check_together(values: Mapping[str, Any], device: Device) -> None:
                 why="the best evaluation has to be one that was saved",
                 cure=f"--set save_steps={evaluation}, or --set load_best_model_at_end=false",
             )
+
+
+def check_plan(plan: Plan) -> None:
+    """A `Problem` for a planned setting that could not have been asked for.
+
+    A plan stands in a file that others may have written: what it says is passed on to libraries,
+    and written into ejected scripts.
+    """
+    method = method_of(plan.method.value)
+    fixed = {key: value for key, value, _ in method.settings}
+    for key, decision in plan.settings.items():
+        if key.partition(".")[0] not in method.groups or fixed.get(key) == decision.value:
+            continue
+        spec = known_settings().get(key)
+        if spec is None:
+            raise Problem(
+                f"the plan sets {key}, which is no setting of {method.title}",
+                why="the session was written by hand or by another version",
+                cure="delete its `plan` and plan anew: tunewright --replay SESSION --dry-run",
+            )
+        check_value(key, decision.value, spec)

@@ -1,0 +1,334 @@
+"""A run as a script that needs no Tunewright: plain transformers, TRL and peft, same losses.
+
+Beside `train.py` stand the rows as they were split, and a configuration for `accelerate launch`.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from tunewright.engine.data.example import Example
+from tunewright.engine.data.prepared import read_split
+from tunewright.engine.homes import cache_home
+from tunewright.engine.model import resolve_model
+from tunewright.engine.plan import Decision, Plan
+from tunewright.engine.session import Session, load_session
+from tunewright.engine.train.registry import method as method_of
+from tunewright.engine.train.rules.consistency import check_plan
+from tunewright.engine.train.threads import recorded_threads
+from tunewright.hardware.errors import Problem
+
+
+def eject(source: Path, out: Path) -> Path:
+    """Write train.py, data/*.jsonl and accelerate.yaml to `out`; returns the script's path.
+
+    `source` is a run directory or a session file with a plan. `Problem` when there is no plan, the
+    data changed since, or `out` holds something.
+    """
+    path = source / "session.json" if source.is_dir() else source
+    session = load_session(path)
+    plan = session.plan
+    if plan is None:
+        raise Problem(
+            f"{path} has no plan",
+            why="a script needs settings, and this session only says what is wanted",
+            cure="plan it first: tunewright --replay SESSION --dry-run",
+        )
+    check_plan(plan)
+    if out.exists() and any(out.iterdir()):
+        raise Problem(
+            f"{out} is not empty",
+            why="a file of yours could be overwritten",
+            cure="name a new folder",
+        )
+    base = path.parent
+    model = resolve_model(session.inputs.model, base, cache_home())
+    train, held_out = read_split(session.inputs.data, base, session.inputs.seed)
+    (out / "data").mkdir(parents=True, exist_ok=True)
+    _write_rows(out / "data" / "train.jsonl", train)
+    _write_rows(out / "data" / "eval.jsonl", held_out)
+    (out / "accelerate.yaml").write_text(_accelerate(plan), encoding="utf-8")
+    threads = recorded_threads(base / "results").get("train")
+    script = out / "train.py"
+    script.write_text(render_script(session, model, bool(held_out), threads), encoding="utf-8")
+    return script
+
+
+def render_script(
+    session: Session, model: Path, has_held_out: bool, threads: int | None = None
+) -> str:
+    """The text of train.py. `threads` are the CPU threads that the run used: with another count
+    sums are added up in another order, and the last digits of a loss differ."""
+    plan = session.plan
+    assert plan is not None
+    method = method_of(plan.method.value)
+    evaluates = has_held_out and plan.value("training.eval_strategy") != "no"
+    parts = [
+        _HEADER.format(name=_one_line(session.inputs.name), method=method.title),
+        _imports(plan),
+        _constants(model, method.makes),
+        _settings("TRAINING", "SFTConfig", plan, "training"),
+        _settings("ADAPTER", "peft.LoraConfig", plan, "lora"),
+        _settings("QUANTIZATION", "BitsAndBytesConfig", plan, "quantization"),
+        _tokenize(plan.value("loss.on"), _rendering(session)),
+        _ROWS,
+        _TOKEN_MEAN if evaluates else "",
+        _main(plan, evaluates, threads),
+    ]
+    return "\n\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+_HEADER = '''
+"""{name}: {method}, ejected from Tunewright; needs transformers, trl, peft and datasets only.
+
+    python train.py [MODEL]        or: accelerate launch --config_file accelerate.yaml train.py
+"""
+'''
+
+_ROWS = '''
+def read_rows(path, tokenizer):
+    """A dataset of token ids and labels from one JSON object with `messages` a line."""
+    lines = path.read_text(encoding="utf-8").split("\\n")
+    rows = [tokenize(json.loads(line)["messages"], tokenizer) for line in lines if line]
+    return Dataset.from_dict({key: [row[key] for row in rows] for key in ("input_ids", "labels")})
+'''
+
+_TOKEN_MEAN = '''
+class TokenMeanTrainer(SFTTrainer):
+    """SFTTrainer whose evaluation loss is the mean over tokens, not over batches."""
+
+    def evaluation_loop(self, *args, **kwargs):
+        self.nats, self.tokens = 0.0, 0
+        output = super().evaluation_loop(*args, **kwargs)
+        output.metrics["eval_loss"] = self.nats / max(1, self.tokens)
+        return output
+
+    def prediction_step(self, model, inputs, *args, **kwargs):
+        trained = int((inputs["labels"][..., 1:] != -100).sum())
+        output = super().prediction_step(model, inputs, *args, **kwargs)
+        self.nats += float(output[0]) * trained
+        self.tokens += trained
+        return output
+'''
+
+_CHAT = '''
+def encode(messages, tokenizer, **options):
+    """Token ids of rendered turns; the template writes the special tokens itself."""
+    text = tokenizer.apply_chat_template(messages, tokenize=False, **options)
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+'''
+
+# What carries loss, by `loss.on`; -100 is what cross entropy leaves out.
+_TOKENIZE = {
+    ("chat", "completion"): _CHAT
+    + '''
+
+def tokenize(messages, tokenizer):
+    """Ids of a row; only the last answer carries loss."""
+    ids = encode(messages, tokenizer)
+    start = len(encode(messages[:-1], tokenizer, add_generation_prompt=True))
+    return {"input_ids": ids, "labels": [-100] * start + ids[start:]}
+''',
+    ("chat", "assistant"): _CHAT
+    + '''
+
+def tokenize(messages, tokenizer):
+    """Ids of a row; every answer of the assistant carries loss."""
+    ids = encode(messages, tokenizer)
+    labels = [-100] * len(ids)
+    for turn, message in enumerate(messages):
+        if message["role"] == "assistant":
+            start = len(encode(messages[:turn], tokenizer, add_generation_prompt=True))
+            end = len(encode(messages[: turn + 1], tokenizer))
+            labels[start:end] = ids[start:end]
+    return {"input_ids": ids, "labels": labels}
+''',
+    ("chat", "all"): _CHAT
+    + '''
+
+def tokenize(messages, tokenizer):
+    """Ids of a row; every token carries loss."""
+    ids = encode(messages, tokenizer)
+    return {"input_ids": ids, "labels": list(ids)}
+''',
+}
+
+_PLAIN = '''
+def encode(text, tokenizer):
+    """Token ids of plain text: this model has no chat template."""
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    starts_with_bos = tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]
+    return [tokenizer.bos_token_id, *ids] if starts_with_bos else ids
+
+
+def tokenize(messages, tokenizer):
+    """Ids of a row; {what} carries loss."""
+    prompt = "".join(message["content"] for message in messages[:-1])
+    ids = encode(prompt + messages[-1]["content"], tokenizer)
+    if ids[-1:] != [tokenizer.eos_token_id]:
+        ids = [*ids, tokenizer.eos_token_id]
+    start = {start}
+    return {{"input_ids": ids, "labels": [-100] * start + ids[start:]}}
+'''
+
+_PLAIN_START = (
+    "next((i for i, (a, b) in enumerate(zip(encode(prompt, tokenizer), ids)) if a != b),\n"
+    "                 len(encode(prompt, tokenizer)))"
+)
+
+
+def _tokenize(loss_on: str, rendering: str) -> str:
+    if rendering == "chat":
+        return _TOKENIZE[rendering, loss_on]
+    everything = loss_on == "all"
+    return _PLAIN.format(
+        what="every token" if everything else "the last answer",
+        start="0" if everything else _PLAIN_START,
+    )
+
+
+def _rendering(session: Session) -> str:
+    return session.recorded.data.rendering if session.recorded else "chat"
+
+
+def _imports(plan: Plan) -> str:
+    names = ["AutoModelForCausalLM", "AutoTokenizer"]
+    if plan.group("quantization"):
+        names.append("BitsAndBytesConfig")
+    lines = [
+        "import json",
+        "import sys",
+        "from pathlib import Path",
+        "",
+        "import torch",
+        "from datasets import Dataset",
+        *(["from peft import LoraConfig"] if plan.group("lora") else []),
+        f"from transformers import {', '.join(names)}",
+        "from trl import SFTConfig, SFTTrainer",
+    ]
+    return "\n".join(lines)
+
+
+def _constants(model: Path, makes: str) -> str:
+    return "\n".join(
+        [
+            "HERE = Path(__file__).parent",
+            f"MODEL = sys.argv[1] if len(sys.argv) > 1 else {str(model)!r}",
+            f"RESULT = HERE / {makes!r}",
+        ]
+    )
+
+
+def _settings(name: str, config: str, plan: Plan, group: str) -> str:
+    """A dict of one group's settings, each under its reason."""
+    chosen = {
+        key.removeprefix(f"{group}."): decision
+        for key, decision in plan.settings.items()
+        if key.startswith(f"{group}.")
+    }
+    if not chosen:
+        return ""
+    return f"# Arguments of {config}.\n{name} = dict(\n{_arguments(chosen)}\n)"
+
+
+def _arguments(chosen: Mapping[str, Decision]) -> str:
+    lines: list[str] = []
+    for name, decision in chosen.items():
+        lines += textwrap.wrap(
+            _one_line(decision.because), 95, initial_indent="    # ", subsequent_indent="    # "
+        )
+        lines.append(f"    {name}={decision.value!r},")
+    return "\n".join(lines)
+
+
+def _main(plan: Plan, evaluates: bool, threads: int | None) -> str:
+    cpu = plan.device.value == "cpu"
+    quantized, adapted = bool(plan.group("quantization")), bool(plan.group("lora"))
+    load = [f"dtype=torch.{plan.value('model.dtype')},"]
+    load.append(f"attn_implementation={plan.value('model.attn_implementation')!r},")
+    if quantized:
+        load.append("quantization_config=BitsAndBytesConfig(**QUANTIZATION),")
+    if quantized or not cpu:
+        load.append(f"device_map={{'': {'cpu' if cpu else 'cuda:0'!r}}},".replace("'", '"'))
+    load += ["local_files_only=True,", "use_safetensors=True,"]
+    body = [
+        *([f"torch.set_num_threads({threads})"] if cpu and threads else []),
+        "tokenizer = AutoTokenizer.from_pretrained(MODEL, local_files_only=True)",
+        "model = AutoModelForCausalLM.from_pretrained(",
+        "    MODEL,",
+        *(f"    {line}" for line in load),
+        ")",
+    ]
+    if quantized and cpu:
+        body += [
+            "# On AVX512-BF16 bitsandbytes would repack the weights at the first evaluation into a",
+            "# layout without a backward pass.",
+            "for module in model.modules():",
+            '    if hasattr(module, "support_avx512bf16_for_cpu"):',
+            "        module.support_avx512bf16_for_cpu = False",
+        ]
+    body += [
+        f"trainer = {'TokenMeanTrainer' if evaluates else 'SFTTrainer'}(",
+        "    model=model,",
+        f'    args=SFTConfig(output_dir=str(HERE / "checkpoints"), use_cpu={cpu}, **TRAINING),',
+        '    train_dataset=read_rows(HERE / "data" / "train.jsonl", tokenizer),',
+        *(
+            ['    eval_dataset=read_rows(HERE / "data" / "eval.jsonl", tokenizer),']
+            if evaluates
+            else []
+        ),
+        "    processing_class=tokenizer,",
+        *(['    peft_config=LoraConfig(task_type="CAUSAL_LM", **ADAPTER),'] if adapted else []),
+        ")",
+    ]
+    if quantized and not plan.value("training.bf16"):
+        body += [
+            "# TRL turns the adapter of a quantized base to bfloat16; there is no such arithmetic.",
+            "for parameter in trainer.model.parameters():",
+            "    if parameter.requires_grad:",
+            "        parameter.data = parameter.data.to(torch.float32)",
+        ]
+    body += [
+        "trainer.train()",
+        "trainer.model.save_pretrained(RESULT)",
+        "tokenizer.save_pretrained(RESULT)",
+    ]
+    return (
+        "def main():\n"
+        + textwrap.indent("\n".join(body), "    ")
+        + ('\n\n\nif __name__ == "__main__":\n    main()\n')
+    )
+
+
+def _accelerate(plan: Plan) -> str:
+    """One process on one device; the script's own settings say the rest."""
+    mixed = "bf16" if plan.value("training.bf16") else "no"
+    mixed = "fp16" if plan.value("training.fp16") else mixed
+    lines = {
+        "compute_environment": "LOCAL_MACHINE",
+        "distributed_type": "'NO'",
+        "mixed_precision": f"'{mixed}'",
+        "use_cpu": "true" if plan.device.value == "cpu" else "false",
+        "num_machines": "1",
+        "num_processes": "1",
+        "machine_rank": "0",
+        "main_training_function": "main",
+    }
+    return "".join(f"{key}: {value}\n" for key, value in lines.items())
+
+
+def _write_rows(path: Path, examples: Sequence[Example]) -> None:
+    path.write_bytes(b"".join(_lines(examples)))
+
+
+def _lines(examples: Iterable[Example]) -> Iterable[bytes]:
+    for example in examples:
+        yield msgspec.json.encode({"messages": example.messages}) + b"\n"
+
+
+def _one_line(text: str) -> str:
+    """Text of people and data on one line of a comment or docstring, unable to end it."""
+    return " ".join(text.split()).replace("\\", "/").replace('"""', "'''")

@@ -1,0 +1,166 @@
+"""make bench: what Tunewright costs beside the plain alternative, in alternating runs.
+
+Prints one table. Ratios are taken pair by pair, since the machine is shared and drifts; with each
+comes a 95 % bootstrap interval of the median. Nothing here judges: the README quotes what it prints.
+
+    python tests/bench/run.py [startup] [events] [training]
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+ROW = "{:<52} {:>12} {:>12} {:>8}  {}"
+
+
+def seconds_of(command: list[str], environment: dict[str, str] | None = None) -> tuple[float, float]:
+    """(wall, CPU) seconds of one run of a command and its children."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.perf_counter()
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    wall = time.perf_counter() - started
+    if done.returncode:
+        raise SystemExit(f"{command} failed:\n{done.stderr.decode()[-2000:]}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def interval(ratios: list[float]) -> tuple[float, float, float]:
+    """Median of the ratios with a 95 % bootstrap interval (seeded)."""
+    draw = random.Random(0)
+    medians = sorted(
+        statistics.median(draw.choices(ratios, k=len(ratios))) for _ in range(2000)
+    )
+    return statistics.median(ratios), medians[49], medians[1949]
+
+
+def pairs(
+    ours: Callable[[], float], plain: Callable[[], float], count: int
+) -> tuple[float, float, str]:
+    """Medians of both and the ratio ours / plain of alternating pairs, as text."""
+    ours(), plain()
+    a, b = [], []
+    for index in range(count):
+        for run, into in ((ours, a), (plain, b)) if index % 2 else ((plain, b), (ours, a)):
+            into.append(run())
+    middle, low, high = interval([x / y for x, y in zip(a, b, strict=True)])
+    told = f"{middle:.3f} [{low:.3f}, {high:.3f}] of {count} pairs"
+    return statistics.median(a), statistics.median(b), told
+
+
+def bench_startup() -> None:
+    """--version and a dry run of a small session against bare Python."""
+    tunewright = str(Path(sys.executable).with_name("tunewright"))
+    bare = [sys.executable, "-c", "pass"]
+    with tempfile.TemporaryDirectory() as folder:
+        session = make_session(Path(folder))
+        for name, command in (
+            ("--version", [tunewright, "--version"]),
+            ("--replay --dry-run", [tunewright, "--replay", str(session), "--dry-run"]),
+        ):
+            ours, plain, told = pairs(
+                lambda command=command: seconds_of(command)[0], lambda: seconds_of(bare)[0], 21
+            )
+            print(ROW.format(f"{name} / python -c pass (ms)", f"{ours * 1e3:.1f}",
+                             f"{plain * 1e3:.1f}", "", told))
+
+
+def make_session(folder: Path) -> Path:
+    """A planned session for the tiny model and its data; its path."""
+    from tiny import build_tiny_data, build_tiny_model
+
+    build_tiny_model(folder / "model")
+    data = build_tiny_data(folder)
+    tunewright = str(Path(sys.executable).with_name("tunewright"))
+    session = folder / "session.json"
+    seconds_of(
+        [tunewright, "train", str(folder / "model"), str(data.train), "--eval-data",
+         str(data.eval), "--dry-run", "--save", str(session)]
+    )
+    return session
+
+
+EVENTS = """
+import sys, time, resource
+from pathlib import Path
+from tunewright.engine.run.curves import read_curves
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+started = time.perf_counter()
+curves = read_curves(Path(sys.argv[1]))
+seconds = time.perf_counter() - started
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+print(len(curves.step), seconds, grown / 1024)
+"""
+
+PLAIN_EVENTS = """
+import json, sys, time
+started = time.perf_counter()
+losses = [json.loads(line)["loss"] for line in open(sys.argv[1] + "/1-worker0.jsonl")]
+print(len(losses), time.perf_counter() - started)
+"""
+
+
+def bench_events(count: int = 1_000_000) -> None:
+    """Reading a run of a million steps to its end."""
+    from tunewright.engine.run.events import EventWriter, Step
+
+    with tempfile.TemporaryDirectory() as folder:
+        with EventWriter(Path(folder) / "1-worker0.jsonl") as writer:
+            draw = random.Random(0)
+            for step in range(1, count + 1):
+                writer.write(
+                    Step(step=step, total_steps=count, epoch=step / count, loss=draw.random(),
+                         learning_rate=1e-4, grad_norm=draw.random(), tokens=step * 512,
+                         tokens_per_second=draw.random() * 1e3, step_seconds=0.5,
+                         eta_seconds=1.0, host_bytes=10**9)
+                )
+        size = (Path(folder) / "1-worker0.jsonl").stat().st_size / 1e6
+        ours, plain, grown = [], [], []
+        for _ in range(3):
+            out = subprocess.check_output([sys.executable, "-c", EVENTS, folder]).split()
+            ours.append(float(out[1]))
+            grown.append(float(out[2]))
+            out = subprocess.check_output([sys.executable, "-c", PLAIN_EVENTS, folder]).split()
+            plain.append(float(out[1]))
+        told = f"{size:.0f} MB file; ours grows the process by {statistics.median(grown):.0f} MB"
+        print(ROW.format(f"read {count:,} events / json.loads (s)",
+                         f"{statistics.median(ours):.2f}", f"{statistics.median(plain):.2f}",
+                         f"{statistics.median(ours) / statistics.median(plain):.2f}", told))
+
+
+def bench_training(count: int = 7) -> None:
+    """CPU-seconds a token of the training loop: our stage against the shortest plain TRL script."""
+    from bench_training import loop_seconds
+
+    with tempfile.TemporaryDirectory() as folder:
+        ours, plain, told = pairs(
+            lambda: loop_seconds("ours", Path(folder)),
+            lambda: loop_seconds("plain", Path(folder)),
+            count,
+        )
+    print(ROW.format("training, CPU-s per 1000 tokens", f"{ours * 1e3:.3f}", f"{plain * 1e3:.3f}",
+                     "", told + " (below 1: ours is faster)"))
+
+
+def main() -> None:
+    asked = sys.argv[1:] or ["startup", "events", "training"]
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    print(ROW.format("what", "tunewright", "plain", "ratio", "ours / plain, median [95 %]"))
+    for name in asked:
+        {"startup": bench_startup, "events": bench_events, "training": bench_training}[name]()
+
+
+if __name__ == "__main__":
+    main()
