@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+
 from tunewright.engine.data.example import Example
 from tunewright.engine.data.prepared import read_split
 from tunewright.engine.homes import cache_home

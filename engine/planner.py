@@ -1,5 +1,5 @@
-"""From inputs to a plan. `look` reads the machine, the model and the data; `make_plan` decides and is
-pure: the same inputs and the same recorded facts give the same plan on any machine."""
+"""From inputs to a plan. `look` reads the machine, the model and the data; `make_plan` decides and
+is pure: the same inputs and the same recorded facts give the same plan on any machine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from tunewright.engine.plan import Alternative, Decision, MethodFit, Plan, PlannedStage
 from tunewright.engine.prove.defaults import default_settings as proof_settings
 from tunewright.engine.replay import (
@@ -202,7 +203,7 @@ def _with_proof(
 
 def _choose(asked: str, fits: dict[str, MethodFit]) -> Decision:
     """The method, and why. LoRA first: it loses nothing measurable against full fine-tuning on
-    small data sets (arXiv:2305.14314, arXiv:2405.09673 name its limits) and needs the least care."""
+    small data sets (arXiv:2305.14314; arXiv:2405.09673 names limits) and needs the least care."""
     if asked != "auto":
         method(asked)
         return Decision(

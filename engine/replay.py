@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import msgspec
+
 from tunewright.engine.plan import Plan
 from tunewright.engine.run.curves import read_curves
 from tunewright.engine.run.rundir import RunDir

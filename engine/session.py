@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from tunewright.engine.data.example import DataFacts
 from tunewright.engine.files import write_atomic
 from tunewright.engine.plan import Plan

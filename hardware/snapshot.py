@@ -1,6 +1,6 @@
-"""What a machine has, as one frozen value: `Snapshot`. Bytes are int, unknown is None plus a reason.
+"""What a machine has, as one frozen value: `Snapshot`. Bytes are int; unknown is None and a reason.
 
-Nothing here reads the machine: `host.py` and `nvml.py` do, `take_snapshot` in `take.py` joins them.
+Nothing here reads the machine: `host.py` and `nvml.py` do, and `take.py` joins them.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from live import Live
 from tiny import TinyData, build_tiny_data, build_tiny_model
+
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.run.view import living_processes
 

@@ -1,4 +1,4 @@
-"""A `Job` for tests of stages: the tiny model and data, a hand-made plan, orders that a test gives."""
+"""A `Job` for tests of stages: tiny model and data, a hand-made plan, orders a test gives."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tiny import TinyData
+
 from tunewright.engine.data.example import DataFacts
 from tunewright.engine.plan import Decision, MethodFit, Plan, PlannedStage
 from tunewright.engine.prove.defaults import default_settings

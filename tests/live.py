@@ -103,7 +103,8 @@ def until_step(run: RunDir, step: int) -> None:
 def until_ended(run: RunDir) -> str:
     """Wait until nothing of the run lives; its state."""
     until(
-        lambda: not view(run).alive and not living_processes(run.read_record()), "the end of the run"
+        lambda: not view(run).alive and not living_processes(run.read_record()),
+        "the end of the run",
     )
     return view(run).state
 

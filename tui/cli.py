@@ -118,7 +118,7 @@ def _installed_version() -> str:
 
     for folder in sys.path:
         try:
-            names = os.listdir(folder or ".")
+            names = os.listdir(folder or ".")  # noqa: PTH208 - pathlib takes 8 ms to import
         except OSError:
             continue
         for name in names:

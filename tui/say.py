@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import msgspec
+
 from tunewright.engine.text import plain
 from tunewright.hardware.errors import Problem
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from tunewright.engine.data.example import Format, Message
 
 ROLES = ("system", "user", "assistant")
+TURN = ("role", "content")
 
 
 class Wrong(NamedTuple):
@@ -25,12 +26,24 @@ Parsed = tuple[Message, ...] | list[Wrong]
 
 
 class RowFormat(NamedTuple):
-    """`needs` are the keys by which rows of this format are known."""
+    """`needs` are the keys by which rows of this format are known, `knows` all that are read;
+    `turns` those of them that may hold a list of turns."""
 
     name: Format
     needs: tuple[str, ...]
     knows: tuple[str, ...]
+    turns: tuple[str, ...]
     parse: Callable[[dict[str, Any]], Parsed]
+
+    def unread(self, row: dict[str, Any]) -> list[str]:
+        """Fields of a row that nothing is made of, those of its turns as `messages[].name`."""
+        found = [key for key in row if key not in self.knows]
+        for field in self.turns:
+            turns = row.get(field)
+            objects = [t for t in turns if isinstance(t, dict)] if isinstance(turns, list) else []
+            keys = (key for turn in objects for key in turn if key not in TURN)
+            found += dict.fromkeys(f"{field}[].{key}" for key in keys)
+        return found
 
 
 def _messages(row: dict[str, Any]) -> Parsed:
@@ -96,14 +109,15 @@ def _alpaca(row: dict[str, Any]) -> Parsed:
     """The input follows the instruction after a blank line; the Alpaca preamble is left out, since
     the model's own chat template frames the turn."""
     instruction, output = row["instruction"], row["output"]
-    given = row.get("input") or ""
-    system = row.get("system") or ""
+    given, system, history = (
+        empty if row.get(field) is None else row[field]
+        for field, empty in (("input", ""), ("system", ""), ("history", []))
+    )
     wrong = [*_text(instruction, "instruction", "text"), *_text(output, "output", "text")]
     for value, field in ((given, "input"), (system, "system")):
         if not isinstance(value, str):
             wrong.append(Wrong(field, told(value), "text or nothing"))
     turns = [Message("system", system)] if system and not wrong else []
-    history = row.get("history") or []
     if not isinstance(history, list):
         wrong.append(Wrong("history", told(history), "a list of [question, answer] pairs"))
         history = []
@@ -134,14 +148,19 @@ def told(value: Any) -> str:
 
 
 FORMATS: tuple[RowFormat, ...] = (
-    RowFormat("messages", ("messages",), ("messages",), _messages),
+    RowFormat("messages", ("messages",), ("messages",), ("messages",), _messages),
     RowFormat(
-        "prompt_completion", ("prompt", "completion"), ("prompt", "completion"), _prompt_completion
+        "prompt_completion",
+        ("prompt", "completion"),
+        ("prompt", "completion"),
+        ("prompt", "completion"),
+        _prompt_completion,
     ),
     RowFormat(
         "alpaca",
         ("instruction", "output"),
         ("instruction", "input", "output", "system", "history"),
+        (),
         _alpaca,
     ),
 )

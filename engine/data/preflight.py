@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from tunewright.engine.data.example import DataFacts, Example, Format, Place
+from tunewright.engine.data.example import DataFacts, Example, Finding, Format, Place
 from tunewright.engine.data.split import prompt_key
 from tunewright.engine.data.tokens import IGNORED, Loss, Renderer, Tokens
 from tunewright.hardware.errors import Problem
@@ -46,43 +46,65 @@ def preflight(
     most_cut_share: float = MOST_CUT_SHARE,
 ) -> list[Tokens]:
     """Tokens of every row, or a `Problem` with the first places and the count of what is wrong."""
-    rows = [renderer.tokenize(example, loss) for example in examples]
-    wrong: dict[str, list[Place]] = {}
-    for example, tokens in zip(examples, rows, strict=True):
-        said = check_row(tokens, renderer)
-        if said is not None:
-            wrong.setdefault(said, []).append(example.place)
-    for said, places in wrong.items():
-        raise Problem(
-            f"{len(places)} of {len(rows)} rows would be trained wrongly: {said}",
-            why=_shown(places),
-            cure="look at the chat template and the eos token of the model folder: the assistant's "
-            "turn must end with a token that stops generation",
-        )
+    rows = list(checked_rows(examples, renderer, loss))
     if max_length is not None:
-        _check_cut(examples, rows, max_length, most_cut_share)
+        found = find_cut(examples, rows, max_length, most_cut_share)
+        if found is not None and found.severity == "error":
+            raise Problem(
+                f"{found.count} of {len(rows)} rows would lose the end of their answer",
+                why=f"{found.message}; {_shown(found.places, found.count)}",
+                cure=found.fix,
+            )
     return rows
 
 
-def _check_cut(
-    examples: Sequence[Example], rows: Sequence[Tokens], max_length: int, most: float
-) -> None:
-    cut = [
-        example.place
-        for example, tokens in zip(examples, rows, strict=True)
-        if any(label != IGNORED for label in tokens.labels[max_length:])
-    ]
-    if len(cut) > most * len(rows):
-        longest = max(len(tokens.input_ids) for tokens in rows)
+def checked_rows(examples: Sequence[Example], renderer: Renderer, loss: Loss) -> Iterator[Tokens]:
+    """Tokens of every row, one after the other; after the last one a `Problem` if any was wrong."""
+    wrong: dict[str, list[Place]] = {}
+    for example, tokens in zip(examples, renderer.tokenize_all(examples, loss), strict=True):
+        said = check_row(tokens, renderer)
+        if said is not None:
+            wrong.setdefault(said, []).append(example.place)
+        yield tokens
+    if wrong:
+        said, places = max(wrong.items(), key=lambda item: len(item[1]))
         raise Problem(
-            f"{len(cut)} of {len(rows)} rows would lose the end of their answer",
-            why=f"they are longer than max_length {max_length}; {_shown(cut)}",
-            cure=f"--set max_length={longest} keeps all of them",
+            f"{len(places)} of {len(examples)} rows would be trained wrongly: {said}",
+            why=_shown(places, len(places)),
+            cure="look at the chat template and the eos token of the model folder: the assistant's "
+            "turn must end with a token that stops generation",
         )
 
 
-def _shown(places: Sequence[Place]) -> str:
-    more = f" and {len(places) - SHOWN} more" if len(places) > SHOWN else ""
+def find_cut(
+    examples: Sequence[Example],
+    rows: Sequence[Tokens],
+    max_length: int,
+    most_cut_share: float = MOST_CUT_SHARE,
+) -> Finding | None:
+    """Rows whose answer is longer than `max_length` lets it be: an "error" above the share,
+    a "warn" below it, None when nothing that is trained is lost."""
+    cut = [
+        (example.place, sum(label != IGNORED for label in tokens.labels[max_length:]))
+        for example, tokens in zip(examples, rows, strict=True)
+        if any(label != IGNORED for label in tokens.labels[max_length:])
+    ]
+    if not cut:
+        return None
+    lost = sum(tokens for _, tokens in cut)
+    longest = max(len(tokens.input_ids) for tokens in rows)
+    return Finding(
+        id="rows.cut",
+        severity="error" if len(cut) > most_cut_share * len(rows) else "warn",
+        message=f"they are longer than max_length {max_length} and lose {lost:,} tokens of answers",
+        count=len(cut),
+        places=tuple(place for place, _ in cut[:SHOWN]),
+        fix=f"--set max_length={longest} keeps all of them",
+    )
+
+
+def _shown(places: Sequence[Place], count: int) -> str:
+    more = f" and {count - SHOWN} more" if count > SHOWN else ""
     return ", ".join(str(place) for place in places[:SHOWN]) + more
 
 
@@ -94,21 +116,22 @@ def measure(
     format: Format,
 ) -> DataFacts:
     """The facts that planning needs, from every row; fails as `preflight` does."""
-    train = preflight(examples, renderer, loss)
-    held = preflight(eval_examples, renderer, loss)
-    rows = [*train, *held]
-    lengths = sorted(len(tokens.input_ids) for tokens in rows)
-    answers = sorted(
-        len(renderer.encode(example.messages[-1].content))
-        for example in (*examples, *eval_examples)
-    )
+    lengths: list[int] = []
+    trained = 0
+    for tokens in checked_rows(examples, renderer, loss):
+        lengths.append(len(tokens.input_ids))
+        trained += sum(label != IGNORED for label in tokens.labels)
+    train_tokens = sum(lengths)
+    lengths += [len(row.input_ids) for row in checked_rows(eval_examples, renderer, loss)]
+    lengths.sort()
     texts = [example.messages[-1].content for example in (*examples, *eval_examples)]
+    answers = sorted(len(ids) for ids in renderer.encode_all(texts))
     return DataFacts(
         format=format,
         rows=len(examples),
         eval_rows=len(eval_examples),
-        train_tokens=sum(len(tokens.input_ids) for tokens in train),
-        trained_tokens=sum(label != IGNORED for tokens in train for label in tokens.labels),
+        train_tokens=train_tokens,
+        trained_tokens=trained,
         length_p50=_quantile(lengths, 0.5),
         length_p95=_quantile(lengths, 0.95),
         length_max=lengths[-1],

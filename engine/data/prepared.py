@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import msgspec
+
 from tunewright.engine.data.example import DataFacts, Example
 from tunewright.engine.data.preflight import measure
 from tunewright.engine.data.read import fingerprint, read_examples

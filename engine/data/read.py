@@ -7,14 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 from tunewright.engine.data.example import Example, Finding, Format, Place
 from tunewright.engine.data.formats import FORMATS, RowFormat, Wrong, told
+from tunewright.engine.data.jsonrows import read_rows, unreadable
 from tunewright.hardware.errors import Problem
 
 # So many places are shown; all are counted.
 SHOWN = 10
-BOM = b"\xef\xbb\xbf"
 
 
 class Reading(NamedTuple):
@@ -28,7 +27,7 @@ class Reading(NamedTuple):
 
 def read_examples(path: Path, format: str = "auto") -> Reading:
     """Read JSONL or a JSON array; a `Problem` that names file:line:field for all that is wrong."""
-    rows, broken = _rows(path)
+    rows, broken = read_rows(path)
     if not rows and not broken:
         raise Problem(
             f"{path} has no rows",
@@ -50,10 +49,9 @@ def read_examples(path: Path, format: str = "auto") -> Reading:
             expected = f"{' and '.join(chosen.needs)} ({chosen.name})"
             wrong.append((line, Wrong(missing[0], f"only {keys or 'nothing'}", expected)))
             continue
-        for key in row:
-            if key not in chosen.knows:
-                unknown[key] += 1
-                first_unknown.setdefault(key, line)
+        for key in chosen.unread(row):
+            unknown[key] += 1
+            first_unknown.setdefault(key, line)
         parsed = chosen.parse(row)
         if isinstance(parsed, list):
             wrong.extend((line, one) for one in parsed)
@@ -83,45 +81,8 @@ def fingerprint(path: Path) -> str:
             while piece := file.read(1 << 20):
                 digest.update(piece)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     return f"sha256:{digest.hexdigest()}"
-
-
-def _rows(path: Path) -> tuple[list[tuple[int, Any]], list[tuple[int, Wrong]]]:
-    """(line, value) of each row, and the lines that are no JSON."""
-    try:
-        blob = path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    blob = blob.removeprefix(BOM)
-    if blob.lstrip()[:1] == b"[":
-        return _array(path, blob), []
-    rows: list[tuple[int, Any]] = []
-    broken: list[tuple[int, Wrong]] = []
-    for number, line in enumerate(blob.split(b"\n"), 1):
-        line = line.strip()
-        if not line:
-            continue
-        try:
-            rows.append((number, msgspec.json.decode(line)))
-        except UnicodeDecodeError as error:
-            broken.append((number, Wrong("row", f"byte {error.start} is not UTF-8", "UTF-8 text")))
-        except (msgspec.DecodeError, RecursionError) as error:
-            broken.append((number, Wrong("row", f"{error}", "one JSON object a line")))
-    return rows, broken
-
-
-def _array(path: Path, blob: bytes) -> list[tuple[int, Any]]:
-    try:
-        found = msgspec.json.decode(blob)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(
-            f"{path} is not whole JSON",
-            why=str(error),
-            cure="repair the file; or write one JSON object a line (JSONL), where each line is "
-            "checked by itself",
-        ) from error
-    return list(enumerate(found, 1))
 
 
 def _find_format(path: Path, rows: list[tuple[int, Any]], asked: str) -> tuple[RowFormat, str]:
@@ -169,12 +130,4 @@ def _refusal(path: Path, wrong: list[tuple[int, Wrong]]) -> Problem:
         f"{rows} row{'s' if rows > 1 else ''} of {path.name} cannot be trained on",
         why="\n".join(shown),
         cure="repair these rows or remove them; nothing was started",
-    )
-
-
-def _unreadable(path: Path, error: OSError) -> Problem:
-    return Problem(
-        f"cannot read {path}",
-        why=str(error.strerror or error),
-        cure="name a JSONL or JSON file that exists and that you may read",
     )

@@ -19,7 +19,7 @@ def prompt_key(example: Example) -> str:
 def split(
     examples: Sequence[Example], fraction: float, seed: int
 ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """(train, held out), each in file order; about `fraction` of the rows, at least one, is held out.
+    """(train, held out), each in file order: about `fraction` of the rows, at least one, is out.
 
     Rows with the same prompt stay together, or the answer would be known beforehand. A `Problem`
     when the fraction is not between 0 and 1 or nothing would be left on one side.

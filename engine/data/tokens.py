@@ -7,7 +7,9 @@ template needs no `{% generation %}` marks.
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -19,6 +21,8 @@ Loss = Literal["completion", "assistant", "all"]
 
 # Positions with this label carry no loss (torch's cross_entropy ignores it).
 IGNORED = -100
+# Rows encoded at once: enough for many cores, little enough to hold.
+_BATCH = 1024
 
 
 class Tokens(NamedTuple):
@@ -26,6 +30,25 @@ class Tokens(NamedTuple):
 
     input_ids: list[int]
     labels: list[int]
+
+
+class _Span(NamedTuple):
+    """A trained turn: the text before it, and the text up to its end (None: the whole row's)."""
+
+    turn: int
+    before: str
+    after: str | None
+
+
+class _Parts(NamedTuple):
+    """All that must be encoded for one row."""
+
+    whole: str
+    spans: tuple[_Span, ...]
+
+    def texts(self) -> list[str]:
+        bounds = (text for span in self.spans for text in (span.before, span.after))
+        return [self.whole, *(text for text in bounds if text is not None)]
 
 
 class Renderer:
@@ -42,6 +65,7 @@ class Renderer:
         self.template = template
         self.special_tokens = special_tokens
         self.stop_ids = stop_ids
+        self._starts: list[int] = tokenizer.encode("", add_special_tokens=True).ids
 
     @classmethod
     def open(cls, model_dir: Path) -> Renderer:
@@ -71,7 +95,7 @@ class Renderer:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         config = _read_json(model_dir / "tokenizer_config.json")
-        special = _special_tokens(config)
+        special = _special_tokens(model_dir, config)
         source = _template_source(model_dir, config)
         stops = _stop_ids(model_dir, tokenizer, special)
         if not stops:
@@ -98,6 +122,11 @@ class Renderer:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode` for many texts at once."""
+        batch = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        return [encoding.ids for encoding in batch]
+
     def prompt_text(self, messages: tuple[Message, ...]) -> str:
         """What the model reads before it answers."""
         if self.template:
@@ -110,69 +139,102 @@ class Renderer:
         return ids if self.template else self._with_plain_start(ids)
 
     def tokenize(self, example: Example, loss: Loss) -> Tokens:
-        """Ids and labels of one row. The trained span runs to the end of the turn, with what the
-        template writes after the stop token (most write a newline), as TRL has it.
+        """Ids and labels of one row; see `tokenize_all`."""
+        return next(self.tokenize_all((example,), loss))
+
+    def tokenize_all(self, examples: Iterable[Example], loss: Loss) -> Iterator[Tokens]:
+        """Ids and labels of each row, in order, encoded in batches on all cores.
+
+        The trained span runs to the end of the turn, with what the template writes after the stop
+        token (most write a newline), as TRL has it. Where the first letters of an answer merge with
+        the end of the prompt into one token, that token is trained too, also as in TRL. Without a
+        template the last answer is trained, whether "completion" or "assistant" is asked for.
 
         A `Problem` when the template does not render a conversation as a prefix of the next turn.
         """
+        waiting = iter(examples)
+        while batch := list(itertools.islice(waiting, _BATCH)):
+            parts = [self._parts(example, loss) for example in batch]
+            ids = iter(self.encode_all([text for row in parts for text in row.texts()]))
+            for example, row in zip(batch, parts, strict=True):
+                yield self._labelled(example, loss, row, [next(ids) for _ in row.texts()])
+
+    def _parts(self, example: Example, loss: Loss) -> _Parts:
+        """The row's text, and the texts at whose ends its trained spans begin and end."""
+        messages = example.messages
+        last = len(messages) - 1
+        if self.template:
+            whole = self.template.render(messages, add_generation_prompt=False)
+        else:
+            whole = "".join(message.content for message in messages)
+        spans: list[_Span] = []
+        for turn, message in enumerate(messages):
+            middle = turn != last
+            if message.role != "assistant" or loss == "all":
+                continue
+            if middle and (loss == "completion" or not self.template):
+                continue
+            after = None
+            if middle and self.template:
+                after = self.template.render(messages[: turn + 1], add_generation_prompt=False)
+            spans.append(_Span(turn, self.prompt_text(messages[:turn]), after))
+        return _Parts(whole, tuple(spans))
+
+    def _labelled(
+        self, example: Example, loss: Loss, row: _Parts, encoded: list[list[int]]
+    ) -> Tokens:
+        ids, *bounds = encoded
         if not self.template:
-            return self._tokenize_plain(example, loss)
-        text = self.template.render(example.messages, add_generation_prompt=False)
-        ids = self.encode(text)
+            ids = self._with_plain_start(ids)
+            eos = self._id("eos_token")
+            if eos is not None and ids[-1:] != [eos]:
+                ids = [*ids, eos]
+            bounds = [self._with_plain_start(bound) for bound in bounds]
         if loss == "all":
             return Tokens(ids, list(ids))
         labels = [IGNORED] * len(ids)
-        last = len(example.messages) - 1
-        for turn, message in enumerate(example.messages):
-            if message.role != "assistant" or (loss == "completion" and turn != last):
-                continue
-            start = self._common(ids, self.prompt_text(example.messages[:turn]), example, turn)
-            end = len(ids)
-            if turn != last:
-                before = self.template.render(
-                    example.messages[: turn + 1], add_generation_prompt=False
-                )
-                end = self._common(ids, before, example, turn)
+        ends = iter(bounds)
+        for span in row.spans:
+            start = _reach(ids, next(ends), row.whole.startswith(span.before))
+            end: int | None = len(ids)
+            if span.after is not None:
+                end = _reach(ids, next(ends), row.whole.startswith(span.after))
+            if start is None or end is None:
+                raise _not_a_prefix(example, span.turn)
             labels[start:end] = ids[start:end]
         return Tokens(ids, labels)
 
-    def _common(self, ids: list[int], prefix: str, example: Example, turn: int) -> int:
-        """How many of `ids` the rendered `prefix` gives. All of it, or the mask would be wrong."""
-        start = self.encode(prefix)
-        if ids[: len(start)] == start:
-            return len(start)
-        raise Problem(
-            f"{example.place}: the mask of turn {turn + 1} cannot be placed",
-            why="the chat template renders the beginning of this conversation differently once "
-            "more turns follow, so what the model reads when it answers is not what is trained",
-            cure="split the conversation into one row per answer, so that only the last answer "
-            "is trained, or train on all tokens: --set loss.on=all",
-        )
-
-    def _tokenize_plain(self, example: Example, loss: Loss) -> Tokens:
-        prompt = "".join(message.content for message in example.messages[:-1])
-        start = self._with_plain_start(self.encode(prompt))
-        eos = self._id("eos_token")
-        ids = self._with_plain_start(self.encode(prompt + example.messages[-1].content))
-        if eos is not None and ids[-1:] != [eos]:
-            ids = [*ids, eos]
-        if loss == "all":
-            return Tokens(ids, list(ids))
-        common = 0
-        while common < min(len(start), len(ids)) and start[common] == ids[common]:
-            common += 1
-        return Tokens(ids, [IGNORED] * common + ids[common:])
-
     def _with_plain_start(self, ids: list[int]) -> list[int]:
         """Without a template the tokenizer's own post-processor decides about bos."""
-        added: list[int] = self.tokenizer.encode("", add_special_tokens=True).ids
         bos = self.bos_id
-        return [bos, *ids] if bos is not None and added[:1] == [bos] else ids
+        return [bos, *ids] if bos is not None and self._starts[:1] == [bos] else ids
 
     def _id(self, name: str) -> int | None:
         token = self.special_tokens.get(name)
         found: int | None = None if token is None else self.tokenizer.token_to_id(token)
         return found
+
+
+def _reach(ids: list[int], bound: list[int], text_agrees: bool) -> int | None:
+    """How many of `ids` the text of `bound` gives; None when the two part before its end."""
+    if ids[: len(bound)] == bound:
+        return len(bound)
+    if not text_agrees:
+        return None
+    same = 0
+    while same < min(len(ids), len(bound)) and ids[same] == bound[same]:
+        same += 1
+    return same
+
+
+def _not_a_prefix(example: Example, turn: int) -> Problem:
+    return Problem(
+        f"{example.place}: the mask of turn {turn + 1} cannot be placed",
+        why="the chat template renders the beginning of this conversation differently once "
+        "more turns follow, so what the model reads when it answers is not what is trained",
+        cure="split the conversation into one row per answer, so that only the last answer "
+        "is trained, or train on all tokens: --set loss.on=all",
+    )
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -187,10 +249,14 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _special_tokens(config: dict[str, Any]) -> dict[str, str]:
-    """`bos_token` and so on as text; a token may stand as an object with its content."""
+def _special_tokens(model_dir: Path, config: dict[str, Any]) -> dict[str, str]:
+    """`bos_token` and so on as text; a token may stand as an object with its content. As in
+    transformers, older folders keep them in special_tokens_map.json."""
+    if "added_tokens_decoder" not in config:
+        config = {**config, **_read_json(model_dir / "special_tokens_map.json")}
     found = {}
-    for name in ("bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token"):
+    for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask"):
+        name += "_token"
         token = config.get(name)
         token = token.get("content") if isinstance(token, dict) else token
         if isinstance(token, str):
@@ -202,7 +268,12 @@ def _template_source(model_dir: Path, config: dict[str, Any]) -> str | None:
     """The template file wins over the configuration, as in transformers; of several the default."""
     path = model_dir / "chat_template.jinja"
     if path.is_file():
-        return path.read_text(encoding="utf-8")
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Problem(
+                f"{path} cannot be read", why=str(error), cure="fetch the tokenizer's files again"
+            ) from error
     source = config.get("chat_template")
     if isinstance(source, list):
         named = {t.get("name"): t.get("template") for t in source if isinstance(t, dict)}

@@ -152,6 +152,5 @@ def _quantity(draw: random.Random, qty: int) -> str:
 
 def _date(draw: random.Random, month: int, day: int) -> str:
     name = MONTHS[month - 1]
-    return draw.choice(
-        (f"{name} {day}", f"{day} {name}", f"{name[:3]} {day}", f"{month:02d}-{day:02d}")
-    )
+    # Never as digits alone: copying them would answer the row, and a date has to be understood.
+    return draw.choice((f"{name} {day}", f"{day} {name}", f"{name[:3]} {day}"))

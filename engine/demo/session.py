@@ -16,6 +16,8 @@ OVERRIDES = {
     "training.lr_scheduler_type": "linear",
     "training.per_device_train_batch_size": 8,
     "training.gradient_accumulation_steps": 1,
+    "training.eval_steps": 25,
+    "training.save_steps": 25,
 }
 
 

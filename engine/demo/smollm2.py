@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+
 from tunewright.engine.files import fsync_folder
 from tunewright.hardware.errors import Exit, Problem
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import msgspec
+
 from tunewright.engine.prove.likelihood import Likelihood
 from tunewright.engine.prove.measure import Measured
 from tunewright.engine.prove.score import AnswerKind

@@ -6,6 +6,7 @@ import time
 from typing import Literal
 
 import msgspec
+
 from tunewright.engine.prove.baseline import NAMES, Baseline, primary_figure
 from tunewright.engine.prove.likelihood import Likelihood
 from tunewright.engine.prove.measure import Measured

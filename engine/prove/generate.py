@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+
 from tunewright.engine.prove.threads import Threads, using
 
 

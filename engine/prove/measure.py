@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+
 from tunewright.engine.data.example import Example
 from tunewright.engine.prove.generate import greedy_answers, split_shared
 from tunewright.engine.prove.likelihood import Likelihood, reference_likelihood

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
+
 from tunewright.engine.run.events import Note
 from tunewright.engine.run.job import Job
 from tunewright.engine.train.threads import record_threads, recorded_threads

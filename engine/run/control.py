@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+
 from tunewright.engine.files import write_atomic
 
 Verb = Literal["checkpoint", "stop", "pause", "unpause", "kill"]

@@ -123,7 +123,7 @@ class Failed(_Event, frozen=True, tag="failed"):
 
 
 class Answered(_Event, frozen=True, tag="answered"):
-    """The supervisor's or worker's answer to a control command (`id` is the command's file stem)."""
+    """The supervisor's or worker's answer to a control command; `id` is the command's."""
 
     id: str
     command: str

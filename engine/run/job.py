@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import msgspec
+
 from tunewright.engine.run.events import Event
 from tunewright.engine.session import Session
 

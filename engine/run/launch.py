@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import msgspec
+
 from tunewright.engine.homes import runs_home
 from tunewright.engine.run.lock import is_locked
 from tunewright.engine.run.rundir import (

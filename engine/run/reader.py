@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+
 from tunewright.engine.run.events import Event
 
 CHUNK_BYTES = 1 << 20

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
+
 from tunewright.engine.files import write_atomic
 from tunewright.engine.homes import index_home
 from tunewright.engine.run.process import ProcessMark

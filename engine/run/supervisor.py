@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import msgspec
+
 from tunewright.engine.files import write_atomic
 from tunewright.engine.run import control
 from tunewright.engine.run.events import Answered, EventWriter, Failed, State, Warned

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 import msgspec
+
 from tunewright.engine.run.events import Event, Failed, State
 from tunewright.engine.run.lock import is_locked
 from tunewright.engine.run.process import is_alive

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from tunewright.engine.environment import read_environment
 from tunewright.engine.files import write_atomic
 from tunewright.engine.homes import cache_home

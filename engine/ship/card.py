@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from tunewright.engine.files import write_atomic
-from tunewright.engine.prove.baseline import NAMES, Baseline
+from tunewright.engine.prove.baseline import Baseline
 from tunewright.engine.prove.evaluate import Evaluation
-from tunewright.engine.prove.statistics import percent
+from tunewright.engine.prove.markdown import escaped, fenced, proof_table, sentence
 from tunewright.engine.run.job import Job
 from tunewright.engine.session import Environment
 from tunewright.engine.ship.files import FileMark, mark, marks
@@ -92,7 +93,7 @@ def card(job: Job, kind: str) -> str:
     train = job.load_result("train", TrainResult)
     parts = [
         _header(job, kind, base),
-        f"# {plain(job.session.inputs.name)}: {_title(kind, base)}",
+        f"# {escaped(job.session.inputs.name)}: {_title(kind, base)}",
         _trained(job, base, train),
         _proof(job),
         _merge(job, kind),
@@ -124,12 +125,12 @@ def _header(job: Job, kind: str, base: str) -> str:
 
 def _title(kind: str, base: str) -> str:
     what = {"adapter": "a LoRA adapter for", "merged": "an adapter merged into"}
-    return f"{what.get(kind, 'a full fine-tune of')} {plain(base)}"
+    return f"{what.get(kind, 'a full fine-tune of')} {escaped(base)}"
 
 
 def _trained(job: Job, base: str, train: TrainResult | None) -> str:
     recorded = job.session.recorded
-    lines = ["## Training", "", f"- base: {plain(base)}", f"- method: {_method(job)}"]
+    lines = ["## Training", "", f"- base: {escaped(base)}", f"- method: {_method(job)}"]
     if recorded is not None:
         data = recorded.data
         lines.append(
@@ -153,29 +154,13 @@ def _proof(job: Job) -> str:
     evaluation = job.load_result("evaluate", Evaluation)
     if evaluation is None:
         return "## Measured\n\nNot measured."
-    baseline = job.load_result("baseline", Baseline)
-    columns = ["valid"] if evaluation.tuned.valid is not None else []
-    columns += ["exact", "f1"]
-    rows = [("tuned, no examples", evaluation.tuned)]
-    if baseline is not None:
-        rows.insert(0, ("base, no examples", baseline.zero_shot))
-        if baseline.few_shot is not None:
-            rows.insert(1, (f"base, {baseline.few_shot.shots} examples", baseline.few_shot))
-    head = {**NAMES, "valid": "valid JSON"}
-    if evaluation.kind == "json":
-        head["f1"] = "field F1"
     lines = [
         f"## Measured on {len(evaluation.rows)} held-out rows",
         "",
-        "| model | " + " | ".join(head[c] for c in columns) + " |",
-        "| --- |" + " --- |" * len(columns),
-        *(
-            f"| {name} | " + " | ".join(percent(getattr(m, c)) for c in columns) + " |"
-            for name, m in rows
-        ),
+        proof_table(evaluation, job.load_result("baseline", Baseline)),
         "",
         "In brackets: 95 % intervals (bootstrap; exact bounds where all rows are equal). "
-        f"{evaluation.verdict[:1].upper()}{evaluation.verdict[1:]}.",
+        "Perplexity of the reference answers. " + sentence(evaluation.verdict),
     ]
     return "\n".join(lines)
 
@@ -184,7 +169,7 @@ def _merge(job: Job, kind: str) -> str:
     merge = job.load_result("merge", MergeResult)
     if kind == "adapter" or merge is None:
         return ""
-    return f"## Verified\n\n{merge.verdict[:1].upper()}{merge.verdict[1:]}."
+    return "## Verified\n\n" + sentence(merge.verdict)
 
 
 def _usage(kind: str, base: str) -> str:
@@ -212,7 +197,7 @@ def _settings(job: Job) -> str:
         for key, decision in job.session.plan.settings.items()
         if key.partition(".")[0] in ("training", "lora", "loss", "model", "quantization")
     ]
-    return "## Settings\n\n```\n" + "\n".join(plain(line) for line in shown) + "\n```"
+    return "## Settings\n\n" + fenced("\n".join(shown))
 
 
 def _manifest(job: Job, folder: Path, base: Base) -> Manifest:

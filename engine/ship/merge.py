@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from tunewright.engine.run.events import Note
 from tunewright.engine.run.job import Job
 from tunewright.engine.ship.verify import Agreement
@@ -142,6 +143,7 @@ def write_merged(job: Job, adapter: Path, stored: str, dtype: str, out: Path) ->
     import torch
     from peft import PeftModel
     from peft.tuners.tuners_utils import BaseTunerLayer
+
     from tunewright.engine.ship.files import copy_companions
     from tunewright.engine.train.loading import load_base
 

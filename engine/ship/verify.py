@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from tunewright.engine.prove.generate import greedy_answers
 from tunewright.engine.prove.measure import Pace
 from tunewright.engine.prove.rows import HeldOut

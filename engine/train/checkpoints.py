@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
+
 from tunewright.engine.files import write_atomic
 
 MANIFEST = "tunewright.json"

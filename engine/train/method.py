@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
+
 from tunewright.hardware.memory.estimate import Device, TrainingSetup, Weights
 
 Capability = tuple[int, int] | None

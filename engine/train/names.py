@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from tunewright.engine.train.renamed import REFUSED, RENAMED
 from tunewright.engine.train.values import Spec, check_value, parse_value
 from tunewright.hardware.errors import Problem

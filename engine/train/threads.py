@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+
 from tunewright.engine.files import write_atomic
 
 # A probe has to beat the smaller count clearly, since timings on a busy machine scatter.

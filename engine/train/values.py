@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import msgspec
+
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.shapes import ModelShape
 

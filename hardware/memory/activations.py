@@ -14,7 +14,8 @@ from tunewright.hardware.memory.states import adapted_linears
 from tunewright.hardware.shapes import Linear, ModelShape
 
 # TRL's fused head works on tiles of at most so many tokens and vocabulary columns
-# (trl/kernels/chunked_logprob.py TOKEN_CHUNK_SIZE, trl/trainer/utils.py _CHUNKED_LOGPROB_CHUNK_SIZE)
+# (TOKEN_CHUNK_SIZE in trl/kernels/chunked_logprob.py, _CHUNKED_LOGPROB_CHUNK_SIZE in
+# trl/trainer/utils.py)
 TILE_TOKENS = 4096
 TILE_COLUMNS = 32768
 

@@ -12,12 +12,13 @@ import msgspec
 
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.memory.activations import (
+    Precision,
     layer_activations,
     loss_buffers,
     precision_of,
 )
-from tunewright.hardware.memory.activations import Precision
 from tunewright.hardware.memory.estimate import MemoryEstimate, MemoryItem, TrainingSetup
+from tunewright.hardware.memory.overheads import with_overheads
 from tunewright.hardware.memory.states import (
     adapted_linears,
     linear_parameters,
@@ -31,14 +32,6 @@ from tunewright.hardware.shapes import ModelShape
 _MIB = 1 << 20
 _GIB = 1 << 30
 _WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-
-# CUDA context, kernels' code and cuBLAS workspace: 0.3 to 0.6 GiB beside torch's own allocations
-# (NVML against torch.cuda.memory_reserved; the code that is loaded grows with the GPU generation).
-_CUDA_CONTEXT = (int(0.3 * _GIB), int(0.45 * _GIB), int(0.6 * _GIB))
-# torch.cuda.memory_reserved against allocated: a few percent as a rule, and up to 27 % measured.
-_FRAGMENTATION = (0.0, 0.05, 0.27)
-# What the counts leave out: position tables, small buffers, versions that save one tensor more.
-_COUNT_ERROR = 0.03
 
 
 class _Sizes(msgspec.Struct, frozen=True):
@@ -128,7 +121,7 @@ def _estimate(shape: ModelShape, setup: TrainingSetup, precision: Precision) -> 
         ),
         MemoryItem("workspace", peak.workspace, f"temporaries of the backward pass; {peak.name}"),
     ]
-    return _with_overheads(setup, items, peak, shape)
+    return with_overheads(setup, items)
 
 
 def _trained(shape: ModelShape, setup: TrainingSetup) -> tuple[int, int]:
@@ -163,9 +156,7 @@ def _sizes(
     in_linears = linear_parameters(shape)
     optimizer = optimizer_facts(setup.optimizer)
     matrices = shape.linears if full else adapted_linears(shape, setup.target_modules)
-    state = optimizer_bytes(
-        optimizer, trained, trained_bytes, matrices, 0 if full else setup.rank
-    )
+    state = optimizer_bytes(optimizer, trained, trained_bytes, matrices, 0 if full else setup.rank)
     gradients = trained * trained_bytes
     cast = precision.autocast and setup.weights == "float32"
     layer = layer_activations(shape, setup, precision)

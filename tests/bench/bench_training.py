@@ -43,9 +43,9 @@ def _measured() -> dict[str, float]:
         started = time.process_time()
         result = train(self, *args, **kwargs)
         told["seconds"] = time.process_time() - started
-        told["tokens"] = sum(
-            len(row["input_ids"]) for row in list(self.train_dataset)
-        ) * self.state.epoch
+        told["tokens"] = (
+            sum(len(row["input_ids"]) for row in list(self.train_dataset)) * self.state.epoch
+        )
         return result
 
     transformers.Trainer.train = timed

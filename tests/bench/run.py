@@ -1,7 +1,7 @@
 """make bench: what Tunewright costs beside the plain alternative, in alternating runs.
 
 Prints one table. Ratios are taken pair by pair, since the machine is shared and drifts; with each
-comes a 95 % bootstrap interval of the median. Nothing here judges: the README quotes what it prints.
+comes a 95 % bootstrap interval of the median. Nothing here judges: the README quotes it.
 
     python tests/bench/run.py [startup] [events] [training]
 """
@@ -25,7 +25,9 @@ sys.path.insert(0, str(HERE.parent))
 ROW = "{:<52} {:>12} {:>12} {:>8}  {}"
 
 
-def seconds_of(command: list[str], environment: dict[str, str] | None = None) -> tuple[float, float]:
+def seconds_of(
+    command: list[str], environment: dict[str, str] | None = None
+) -> tuple[float, float]:
     """(wall, CPU) seconds of one run of a command and its children."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
@@ -40,9 +42,7 @@ def seconds_of(command: list[str], environment: dict[str, str] | None = None) ->
 def interval(ratios: list[float]) -> tuple[float, float, float]:
     """Median of the ratios with a 95 % bootstrap interval (seeded)."""
     draw = random.Random(0)
-    medians = sorted(
-        statistics.median(draw.choices(ratios, k=len(ratios))) for _ in range(2000)
-    )
+    medians = sorted(statistics.median(draw.choices(ratios, k=len(ratios))) for _ in range(2000))
     return statistics.median(ratios), medians[49], medians[1949]
 
 
@@ -73,8 +73,15 @@ def bench_startup() -> None:
             ours, plain, told = pairs(
                 lambda command=command: seconds_of(command)[0], lambda: seconds_of(bare)[0], 21
             )
-            print(ROW.format(f"{name} / python -c pass (ms)", f"{ours * 1e3:.1f}",
-                             f"{plain * 1e3:.1f}", "", told))
+            print(
+                ROW.format(
+                    f"{name} / python -c pass (ms)",
+                    f"{ours * 1e3:.1f}",
+                    f"{plain * 1e3:.1f}",
+                    "",
+                    told,
+                )
+            )
 
 
 def make_session(folder: Path) -> Path:
@@ -86,8 +93,17 @@ def make_session(folder: Path) -> Path:
     tunewright = str(Path(sys.executable).with_name("tunewright"))
     session = folder / "session.json"
     seconds_of(
-        [tunewright, "train", str(folder / "model"), str(data.train), "--eval-data",
-         str(data.eval), "--dry-run", "--save", str(session)]
+        [
+            tunewright,
+            "train",
+            str(folder / "model"),
+            str(data.train),
+            "--eval-data",
+            str(data.eval),
+            "--dry-run",
+            "--save",
+            str(session),
+        ]
     )
     return session
 
@@ -121,10 +137,19 @@ def bench_events(count: int = 1_000_000) -> None:
             draw = random.Random(0)
             for step in range(1, count + 1):
                 writer.write(
-                    Step(step=step, total_steps=count, epoch=step / count, loss=draw.random(),
-                         learning_rate=1e-4, grad_norm=draw.random(), tokens=step * 512,
-                         tokens_per_second=draw.random() * 1e3, step_seconds=0.5,
-                         eta_seconds=1.0, host_bytes=10**9)
+                    Step(
+                        step=step,
+                        total_steps=count,
+                        epoch=step / count,
+                        loss=draw.random(),
+                        learning_rate=1e-4,
+                        grad_norm=draw.random(),
+                        tokens=step * 512,
+                        tokens_per_second=draw.random() * 1e3,
+                        step_seconds=0.5,
+                        eta_seconds=1.0,
+                        host_bytes=10**9,
+                    )
                 )
         size = (Path(folder) / "1-worker0.jsonl").stat().st_size / 1e6
         ours, plain, grown = [], [], []
@@ -135,9 +160,15 @@ def bench_events(count: int = 1_000_000) -> None:
             out = subprocess.check_output([sys.executable, "-c", PLAIN_EVENTS, folder]).split()
             plain.append(float(out[1]))
         told = f"{size:.0f} MB file; ours grows the process by {statistics.median(grown):.0f} MB"
-        print(ROW.format(f"read {count:,} events / json.loads (s)",
-                         f"{statistics.median(ours):.2f}", f"{statistics.median(plain):.2f}",
-                         f"{statistics.median(ours) / statistics.median(plain):.2f}", told))
+        print(
+            ROW.format(
+                f"read {count:,} events / json.loads (s)",
+                f"{statistics.median(ours):.2f}",
+                f"{statistics.median(plain):.2f}",
+                f"{statistics.median(ours) / statistics.median(plain):.2f}",
+                told,
+            )
+        )
 
 
 def bench_training(count: int = 7) -> None:
@@ -150,8 +181,15 @@ def bench_training(count: int = 7) -> None:
             lambda: loop_seconds("plain", Path(folder)),
             count,
         )
-    print(ROW.format("training, CPU-s per 1000 tokens", f"{ours * 1e3:.3f}", f"{plain * 1e3:.3f}",
-                     "", told + " (below 1: ours is faster)"))
+    print(
+        ROW.format(
+            "training, CPU-s per 1000 tokens",
+            f"{ours * 1e3:.3f}",
+            f"{plain * 1e3:.3f}",
+            "",
+            told + " (below 1: ours is faster)",
+        )
+    )
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tunewright.engine import session as sessions
 from tunewright.engine.session import (
     VERSION,

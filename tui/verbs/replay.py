@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
 from tunewright.hardware.errors import Exit
 from tunewright.tui import say
 from tunewright.tui.verbs.common import (

@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     import msgspec
+
     from tunewright.engine.report import report_markdown
     from tunewright.engine.run.rundir import find_run
 

@@ -70,12 +70,14 @@ def decide_cadence(book: Book, method: Method, rows: int, facts: DataFacts) -> N
         "cadence.keep",
     )
     enough = strategy == "steps" and facts.eval_rows >= 10
-    book.decide(
-        "training.load_best_model_at_end",
-        enough,
-        "the result is the checkpoint with the lowest evaluation loss, not simply the last"
-        if enough
-        else f"{facts.eval_rows} held-out rows are too few to pick a checkpoint by: the last one "
-        "counts",
-        "cadence.best",
-    )
+    if enough:
+        because = (
+            "the result is the checkpoint with the lowest evaluation loss, not simply the last"
+        )
+    elif strategy == "steps":
+        because = (
+            f"{facts.eval_rows} held-out rows are too few to pick a checkpoint by: the last counts"
+        )
+    else:
+        because = "no evaluation goes with the checkpoints to pick one by: the last counts"
+    book.decide("training.load_best_model_at_end", enough, because, "cadence.best")

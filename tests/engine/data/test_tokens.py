@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tiny import TinyData
+
 from tunewright.engine.data.example import Example, Message, Place
 from tunewright.engine.data.preflight import check_row, measure, preflight
 from tunewright.engine.data.read import read_examples

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tunewright.engine.prove.generate import greedy_answers, split_shared
 from tunewright.engine.prove.threads import Threads
 from tunewright.engine.run.job import Stopped

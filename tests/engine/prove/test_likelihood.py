@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
 from tunewright.engine.prove.likelihood import reference_likelihood
 
 

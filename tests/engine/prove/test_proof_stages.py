@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from jobs import FACTS, GivenOrders, build_job, write_adapter
 from tiny import TinyData
+
 from tunewright.engine.prove import baseline, evaluate
 from tunewright.engine.prove.baseline import Baseline
 from tunewright.engine.prove.evaluate import Evaluation

@@ -1,6 +1,7 @@
 """An answer is worth exactly what a program that reads it could use."""
 
 import pytest
+
 from tunewright.engine.prove.score import parse_object, score_answers
 
 WANT = '{"name": "Ada", "item": "red cup", "qty": 3, "due": "04-01"}'

@@ -4,6 +4,7 @@ import random
 import statistics as std
 
 import pytest
+
 from tunewright.engine.prove.statistics import (
     bootstrap_interval,
     compare_binary,

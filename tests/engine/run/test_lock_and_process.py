@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+
 from tunewright.engine.run.lock import is_locked, take_lock
 from tunewright.engine.run.process import is_alive, mark
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from live import PROGRAM, Live, losses, pids, steps_done, until, until_ended, until_step
+
 from tunewright.engine.run import control
 from tunewright.engine.run.events import Answered
 from tunewright.engine.run.reader import RunEvents

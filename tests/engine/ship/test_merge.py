@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from jobs import GivenOrders, build_job, write_adapter
 from tiny import TinyData
+
 from tunewright.engine.run.events import Event, Note, Progress
 from tunewright.engine.run.job import Job, Stopped
 from tunewright.engine.ship import merge
@@ -213,6 +214,7 @@ def test_a_full_fine_tune_has_nothing_to_merge_and_must_answer_as_evaluated(
     tmp_path: Path, tiny_model: Path, tiny_data: TinyData
 ) -> None:
     from safetensors.torch import load_file, save_file
+
     from tunewright.engine.prove import evaluate
 
     shutil.copytree(tiny_model, tmp_path / "model")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tunewright.engine.train import checkpoints
 from tunewright.engine.train.checkpoints import Checkpoint, Torn
 

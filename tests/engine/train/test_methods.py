@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from train_jobs import FACTS, SHAPE
+
 from tunewright.engine.train import registry
 from tunewright.engine.train.defaults import default_settings
 from tunewright.engine.train.method import Method

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tunewright.engine.train.peak import host_peak_bytes, reset_host_peak
 from tunewright.engine.train.threads import fastest_threads, record_threads, recorded_threads
 
@@ -24,7 +25,8 @@ def test_the_peak_is_of_what_was_held_since_the_reset() -> None:
     after = host_peak_bytes()
 
     assert with_block - before >= 120 * MIB
-    assert kept >= with_block
+    # The kernel counts pages in batches per core.
+    assert kept >= with_block - MIB
     assert after <= with_block - 100 * MIB
 
 

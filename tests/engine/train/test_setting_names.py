@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from train_jobs import SHAPE
+
 from tunewright.engine.train.generate_names import TABLE, generate, render
 from tunewright.engine.train.names import parse_setting, parse_settings, settings
 from tunewright.engine.train.renamed import REFUSED, RENAMED

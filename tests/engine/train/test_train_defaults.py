@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from train_jobs import FACTS, SHAPE
+
 from tunewright.engine.data.example import DataFacts
 from tunewright.engine.plan import Decision
 from tunewright.engine.train.defaults import default_settings, lighter, total_steps
@@ -193,7 +194,11 @@ def test_conversations_train_every_answer() -> None:
         (LORA, {"training__fp16": True}, "needs a GPU"),
         (LORA, {"training__bf16": True, "training__fp16": True}, "both on"),
         (LORA, {"training__save_steps": 7, "training__eval_steps": 5}, "no multiple"),
-        (LORA, {"training__eval_strategy": "epoch"}, "needs evaluations by steps"),
+        (
+            LORA,
+            {"training__eval_strategy": "epoch", "training__load_best_model_at_end": True},
+            "needs evaluations by steps",
+        ),
     ],
 )
 def test_values_that_cannot_hold_together_are_refused(

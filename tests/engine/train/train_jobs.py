@@ -6,16 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from tiny import HIDDEN, INTERMEDIATE, LAYERS, TinyData
+
 from tunewright.engine.data.example import DataFacts
 from tunewright.engine.plan import Decision, MethodFit, Plan, PlannedStage
 from tunewright.engine.run.events import Event, Step
 from tunewright.engine.run.job import Job
-from tunewright.engine.session import DataInput, Inputs, Session
+from tunewright.engine.session import DataInput, Environment, Inputs, Recorded, Session
 from tunewright.engine.train.defaults import default_settings
 from tunewright.engine.train.registry import method
 from tunewright.hardware.memory.estimate import MemoryEstimate, MemoryItem
 from tunewright.hardware.shapes import Linear, ModelShape
+from tunewright.hardware.snapshot import Host, Snapshot
 
 E = TypeVar("E")
 
@@ -111,6 +114,7 @@ class Run:
         overrides: dict[str, Any] | None = None,
     ) -> None:
         self.folder, self.model = folder, model
+        self.threads = {"train": 1}
         self.events: list[Event] = []
         folder.mkdir(exist_ok=True)
         settings = default_settings(
@@ -138,6 +142,18 @@ class Run:
             ),
         )
 
+    def record(self, facts: DataFacts) -> None:
+        """Enter facts of the data as a planner would have seen them."""
+        self.session = msgspec.structs.replace(
+            self.session,
+            recorded=Recorded(
+                snapshot=Snapshot(taken_at=0.0, host=Host("host", "cpu", 1, (), 1 << 33, 1 << 33)),
+                environment=Environment("3.11", "linux x86_64", {}, ()),
+                data=facts,
+                model=SHAPE,
+            ),
+        )
+
     def train(self, orders: Script | None = None, max_steps: int | None = None) -> list[Event]:
         """One attempt; raises what the stage raises."""
         from tunewright.engine.train.sft import run
@@ -161,7 +177,7 @@ class Run:
             emit=emit,
             orders=orders or Script(),
             max_steps=max_steps,
-            threads={"train": 1},
+            threads=self.threads,
         )
 
     def of(self, kind: type[E]) -> list[E]:

@@ -1,0 +1,180 @@
+"""The report tells what happened, at any time, and no text in it is obeyed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from jobs import build_job, write_adapter
+from tiny import TinyData
+
+from tunewright.engine.prove import baseline, evaluate
+from tunewright.engine.prove.baseline import Baseline
+from tunewright.engine.prove.chart import loss_chart
+from tunewright.engine.prove.evaluate import Evaluation
+from tunewright.engine.prove.markdown import escaped, fenced
+from tunewright.engine.report import report_markdown
+from tunewright.engine.run.curves import Curves
+from tunewright.engine.run.events import EventWriter, Step
+from tunewright.engine.run.job import Job
+from tunewright.engine.run.rundir import ExitRecord, RunDir, RunRecord, write_exit, write_record
+from tunewright.engine.session import encode_session
+from tunewright.engine.ship import merge
+from tunewright.engine.train.result import TrainResult
+from tunewright.hardware.errors import Problem
+
+NASTY = "a\x1b[31mred\x1b[0m\r| `code` **b** <script>\n``````\n# not a heading\n\u202etxt"
+
+
+def start_run(run_dir: Path, job: Job) -> RunDir:
+    run = RunDir(run_dir)
+    run.session.write_bytes(encode_session(job.session))
+    run.events.mkdir(exist_ok=True)
+    run.results.mkdir(exist_ok=True)
+    write_record(run, RunRecord(id="tiny-1", name="tiny", created=1.0))
+    return run
+
+
+def train_result() -> TrainResult:
+    return TrainResult(
+        method="lora", artefact="adapter", steps=40, total_steps=40, epochs=2.0, kept_step=30,
+        first_loss=3.0, final_loss=1.0, final_eval_loss=1.2, best_eval_loss=1.1,
+        eval_losses={"30": 1.1}, tokens=4000, seconds=20.0, trainable_parameters=1000,
+        total_parameters=100_000, threads=2, peak_of="host rss", predicted_peak_bytes=2**20,
+        safe_peak_bytes=2**21, measured_peak_bytes=int(1.1 * 2**20),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, tiny_data: TinyData
+) -> Path:
+    run_dir = tmp_path_factory.mktemp("report")
+    write_adapter(tiny_model, run_dir / "adapter")
+    job = build_job(run_dir, tiny_model, tiny_data)
+    run = start_run(run_dir, job)
+    baseline.run(job)
+    job.save_result("train", train_result())
+    with EventWriter(run.events / "1-worker0.jsonl") as events:
+        for step in range(1, 41):
+            events.write(
+                Step(
+                    step=step, total_steps=40, epoch=step / 20, loss=3.0 - step / 20,
+                    learning_rate=1e-4, grad_norm=1.0, tokens=100 * step, tokens_per_second=200.0,
+                    step_seconds=0.5,
+                )
+            )  # fmt: skip
+    evaluate.run(job)
+    merge.run(job)
+    write_exit(run, ExitRecord("done", 0, 1, 2.0, "done"))
+    return run_dir
+
+
+def test_a_finished_run_tells_figures_reasons_memory_and_use(finished: Path) -> None:
+    text = report_markdown(finished)
+    for part in (
+        "# tiny\n",
+        "**Tuned 0.0 % \\[0, 46\\] exact against base",
+        "| base, 2 examples | 0.0 % [0, 46] |",
+        "| exact | +0.0 points [-46, +46] | 0 | 0 | p = 1.000, exact McNemar |",
+        "### Held-out row ",
+        "Loss: 2.9500 at step 1, 1.0000 at step 40, lowest 1.0000 at step 40",
+        "4,000 tokens in 20 s (200 tokens/s, 2 threads)",
+        "The weights of step 30 were kept",
+        "| measured | 1 MiB (host rss, +10%) |",
+        "| training.learning\\_rate | 0.0002 | the test says so |",
+        "- `adapter/`: LoRA adapter",
+        "- `merged/`: adapter and base as one model",
+        "Merged in float32: 3 of 3 held-out rows",
+        "| torch | 2.13.0 |",
+    ):
+        assert part in text
+    assert text.count("\n## ") == 9
+
+
+def test_a_run_that_has_just_begun_says_so(
+    tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    start_run(tmp_path, build_job(tmp_path, tiny_model, tiny_data))
+    text = report_markdown(tmp_path)
+    assert "Nothing is measured yet." in text
+    assert "baseline (not done), train (not done)" in text
+    assert "## Training" not in text
+    assert "## Use" not in text
+
+
+def test_a_failed_run_tells_what_why_and_cure(
+    tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    run = start_run(tmp_path, build_job(tmp_path, tiny_model, tiny_data))
+    write_exit(run, ExitRecord("failed", 1, 1, 2.0, "out of memory", "too *big*", "halve it"))
+    text = report_markdown(tmp_path)
+    assert "It ended: out of memory. Why: too \\*big\\*. Cure: halve it." in text
+
+
+def test_hostile_answers_stay_inside_their_fences_and_send_nothing_to_the_terminal(
+    finished: Path, tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    job = build_job(tmp_path, tiny_model, tiny_data)
+    source = build_job(finished, tiny_model, tiny_data)
+    start_run(tmp_path, job)
+    before = source.load_result("baseline", Baseline)
+    after = source.load_result("evaluate", Evaluation)
+    assert before is not None
+    assert after is not None
+    tuned = msgspec.structs.replace(after.tuned, answers=(NASTY,) * 6)
+    job.save_result("baseline", before)
+    job.save_result("evaluate", msgspec.structs.replace(after, tuned=tuned, wants=(NASTY,) * 6))
+    text = report_markdown(tmp_path)
+    assert "not a heading" in text
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028\u2029]", text)
+    outside, fence = [], ""
+    for line in text.splitlines():
+        ticks = re.match(r"`{3,}", line)
+        if fence:
+            fence = "" if line == fence else fence
+        elif ticks:
+            fence = ticks.group()
+        else:
+            outside.append(line)
+    assert not fence, "every fence is closed"
+    assert not any("not a heading" in line or "script" in line for line in outside)
+
+
+def test_escaped_text_is_no_markup_and_one_line() -> None:
+    assert escaped("a|b\n<i> `x` [l](u)") == "a\\|b⏎\\<i\\> \\`x\\` \\[l\\](u)"
+    assert fenced("````").startswith("`````text\n````\n")
+
+
+def test_a_damaged_result_is_named(tmp_path: Path, tiny_model: Path, tiny_data: TinyData) -> None:
+    run = start_run(tmp_path, build_job(tmp_path, tiny_model, tiny_data))
+    (run.results / "evaluate.json").write_text('{"figures": 1}')
+    with pytest.raises(Problem, match=r"evaluate\.json cannot be read"):
+        report_markdown(tmp_path)
+    with pytest.raises(Problem, match="is not a run directory"):
+        report_markdown(tmp_path / "elsewhere")
+
+
+def test_the_chart_falls_as_the_loss_does_and_skips_what_is_not_finite() -> None:
+    curves = Curves()
+    for step in range(1, 201):
+        curves.step.append(step)
+        curves.loss.append(float("nan") if step == 100 else 4.0 / step)
+    rows = [line.partition("|")[2] for line in loss_chart(curves).splitlines()[:8]]
+    assert rows[0].startswith("*")
+    assert rows[-1].endswith("*")
+    assert max(map(len, rows)) == 60
+    assert loss_chart(Curves()) == ""
+
+
+def test_reporting_needs_neither_torch_nor_transformers() -> None:
+    code = (
+        "import sys, tunewright.engine.report\n"
+        "print([m for m in ('torch', 'transformers', 'textual') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,196 @@
+"""The ejected script needs no Tunewright and gives the losses that the run had."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tiny import TinyData
+from train_jobs import FACTS, Run
+
+from tunewright.engine.eject import eject, render_script
+from tunewright.engine.run.events import Evaluated
+from tunewright.engine.session import save_session
+from tunewright.hardware.errors import Problem
+
+PACKED = {
+    "training.packing": True,
+    "training.max_length": 128,
+    "training.per_device_train_batch_size": 1,
+}
+
+
+def trained(run: Run) -> Run:
+    run.train()
+    save_session(run.session, run.folder / "session.json")
+    return run
+
+
+def history(script: Path, step: int = 12) -> tuple[dict[int, float], dict[int, float]]:
+    """(losses, evaluation losses) by step, as the script's own Trainer wrote them down."""
+    state = script.parent / "checkpoints" / f"checkpoint-{step}" / "trainer_state.json"
+    entries = json.loads(state.read_text())["log_history"]
+    losses = {e["step"]: e["loss"] for e in entries if "loss" in e}
+    return losses, {e["step"]: e["eval_loss"] for e in entries if "eval_loss" in e}
+
+
+@pytest.mark.parametrize(
+    ("method", "overrides"),
+    [
+        ("lora", {}),
+        ("full", {}),
+        ("qlora", {}),
+        ("lora", PACKED),
+        ("lora", {"loss.on": "all"}),
+        ("lora", {"loss.on": "assistant"}),
+    ],
+    ids=["lora", "full", "qlora", "packed", "all", "assistant"],
+)
+def test_it_gives_the_same_losses_digit_for_digit(
+    tmp_path: Path,
+    tiny_model: Path,
+    tiny_data: TinyData,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    overrides: dict[str, Any],
+) -> None:
+    run = trained(Run(tmp_path / "run", tiny_model, tiny_data, method, overrides))
+    script = eject(run.folder, tmp_path / "out")
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    runpy.run_path(str(script), run_name="__main__")
+    losses, evaluated = history(script)
+    artefact = (
+        "model/model.safetensors" if method == "full" else "adapter/adapter_model.safetensors"
+    )
+
+    assert losses == run.losses
+    assert evaluated == {event.step: event.eval_loss for event in run.of(Evaluated)}
+    assert (script.parent / artefact).read_bytes() == (run.folder / artefact).read_bytes()
+
+
+def test_it_trains_multi_turn_rows_as_the_run_does(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = [("user", "Ana"), ("assistant", "lamp"), ("user", "and Ben"), ("assistant", "desk")]
+    rows = [
+        {"messages": [{"role": r, "content": f"{c} {i if r == 'user' else ''}"} for r, c in turns]}
+        for i in range(60)
+    ]
+    lines = [json.dumps(row) for row in rows]
+    data = TinyData(tmp_path / "train.jsonl", tmp_path / "eval.jsonl")
+    data.train.write_text("\n".join(lines[:48]))
+    data.eval.write_text("\n".join(lines[48:]))
+    run = trained(Run(tmp_path / "run", tiny_model, data, overrides={"loss.on": "assistant"}))
+    script = eject(run.folder, tmp_path / "out")
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    runpy.run_path(str(script), run_name="__main__")
+
+    assert history(script)[0] == run.losses
+
+
+def test_a_model_without_a_template_is_trained_on_plain_text_alike(
+    tmp_path: Path, tiny_model: Path, tiny_data: TinyData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    for path in tiny_model.iterdir():
+        if path.name != "chat_template.jinja":
+            (plain / path.name).write_bytes(path.read_bytes())
+    run = Run(tmp_path / "run", plain, tiny_data)
+    run.record(msgspec.structs.replace(FACTS, rendering="plain"))
+    trained(run)
+    script = eject(run.folder, tmp_path / "out")
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    runpy.run_path(str(script), run_name="__main__")
+
+    assert "no chat template" in script.read_text()
+    assert history(script)[0] == run.losses
+
+
+@pytest.mark.slow
+def test_it_runs_through_accelerate_in_a_process_of_its_own(
+    tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    run = trained(Run(tmp_path / "run", tiny_model, tiny_data))
+    script = eject(run.folder, tmp_path / "out")
+    # Nothing of this repository is on the path of that process.
+    clean = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    command = ["-m", "accelerate.commands.launch", "--config_file", "accelerate.yaml", "train.py"]
+    subprocess.run([sys.executable, *command], cwd=script.parent, env=clean, check=True)
+
+    assert history(script)[0] == run.losses
+
+
+def test_it_reads_as_a_script_with_its_reasons(
+    tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    run = Run(tmp_path / "run", tiny_model, tiny_data)
+    text = render_script(run.session, tiny_model, has_held_out=True, threads=2)
+    code = [line for line in text.splitlines() if line.strip() and line.lstrip()[0] != "#"]
+
+    assert "import tunewright" not in text
+    assert "from tunewright" not in text
+    assert "# twice the rank" in text
+    assert "torch.set_num_threads(2)" in text
+    assert len(code) < 130
+    assert max(map(len, text.splitlines())) <= 100 + len(str(tiny_model))
+    assert re.search(r"^    learning_rate=0\.002,$", text, re.M)
+
+
+def test_text_of_a_foreign_session_stays_text(
+    tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    run = Run(tmp_path / "run", tiny_model, tiny_data)
+    evil = 'x"""\nimport os  # "\nos.abort()\n\\'
+    plan = run.session.plan
+    assert plan is not None
+    rate = msgspec.structs.replace(plan.settings["training.learning_rate"], because=evil)
+    run.session = msgspec.structs.replace(
+        run.session,
+        inputs=msgspec.structs.replace(run.session.inputs, name=evil),
+        plan=msgspec.structs.replace(
+            plan, settings=plan.settings | {"training.learning_rate": rate}
+        ),
+    )
+    text = render_script(run.session, tiny_model, has_held_out=True)
+
+    compile(text, "train.py", "exec")
+    assert not re.search(r"^\s*(import os|os\.abort)", text, re.M)
+
+
+def test_a_plan_with_a_setting_that_is_none_is_not_written_out(
+    tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    run = Run(tmp_path / "run", tiny_model, tiny_data)
+    plan = run.session.plan
+    assert plan is not None
+    evil = {"training.seed=1)\nimport os#": plan.settings["training.seed"]}
+    run.session = msgspec.structs.replace(
+        run.session, plan=msgspec.structs.replace(plan, settings=plan.settings | evil)
+    )
+    save_session(run.session, run.folder / "session.json")
+
+    with pytest.raises(Problem, match="no setting of LoRA"):
+        eject(run.folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_session_without_a_plan_and_a_folder_in_use_are_refused(
+    tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    run = Run(tmp_path / "run", tiny_model, tiny_data)
+    session = run.folder / "session.json"
+    save_session(run.session, session)
+    with pytest.raises(Problem, match="is not empty"):
+        eject(session, run.folder)
+    save_session(msgspec.structs.replace(run.session, plan=None), session)
+    with pytest.raises(Problem, match="has no plan"):
+        eject(session, tmp_path / "out")

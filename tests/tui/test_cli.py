@@ -1,0 +1,195 @@
+"""The command line, a stable contract: exit codes, data on stdout, light imports, no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live import Live
+
+from tunewright.tui.cli import VERBS
+
+
+@pytest.fixture
+def session(live: Live, tmp_path: Path) -> Path:
+    """A planned session of the tiny model."""
+    path = tmp_path / "session.json"
+    live(*live.words("--dry-run", "--save", str(path), steps=20))
+    return path
+
+
+def change(path: Path, edit: Any) -> Path:
+    value = json.loads(path.read_text())
+    edit(value)
+    changed = path.with_name("changed.json")
+    changed.write_text(json.dumps(value))
+    return changed
+
+
+def test_version_and_help_name_what_works(live: Live) -> None:
+    assert live("--version").stdout.startswith("tunewright 0.")
+    told = live("--help").stdout
+    assert all(verb in told for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_verb_in_the_help_has_a_help(live: Live, verb: str) -> None:
+    assert "usage: tunewright" in live(verb, "--help").stdout
+
+
+HEAVY = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "datasets",
+    "textual",
+    "rich",
+    "tokenizers",
+    "jinja2",
+)
+
+
+def imported_by(live: Live, *words: str) -> set[str]:
+    """Top-level modules that a verb has imported when it ends, in a fresh process."""
+    code = (
+        "import sys, atexit, os\n"
+        "atexit.register(lambda: os.write(3, ' '.join(sys.modules).encode()))\n"
+        f"sys.argv = ['tunewright', *{list(words)!r}]\n"
+        "from tunewright.tui.cli import main\n"
+        "sys.exit(main())"
+    )
+    read, write = os.pipe()
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" -c "$1" 3>&{write}', sys.executable, code],
+        env=live.environment, capture_output=True, pass_fds=[write], check=False,
+    )  # fmt: skip
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        found = {name.partition(".")[0] for name in pipe.read().split()}
+    assert found, done.stderr.decode()
+    return found
+
+
+def test_headless_verbs_import_nothing_heavy(live: Live, session: Path) -> None:
+    for words in (
+        ("--version",),
+        ("--replay", str(session), "--dry-run"),
+        ("runs",),
+        ("methods",),
+        ("schema",),
+        ("hardware",),
+    ):
+        assert not imported_by(live, *words) & set(HEAVY), words
+
+
+def test_planning_here_imports_no_training_stack(live: Live) -> None:
+    words = live.words("--dry-run", steps=20)
+    assert not imported_by(live, *words) & {"torch", "transformers", "trl", "datasets", "textual"}
+
+
+def test_a_dry_run_makes_the_recorded_plan_again(live: Live, session: Path) -> None:
+    done = live("--replay", str(session), "--dry-run", "--json")
+    answer = json.loads(done.stdout)
+    assert answer["plan"] == json.loads(session.read_text())["plan"]
+    live("--replay", str(session), "--dry-run", "--on", "here")
+
+
+def test_a_changed_plan_is_named_by_its_path(live: Live, session: Path) -> None:
+    def edit(value: Any) -> None:
+        value["plan"]["settings"]["training.learning_rate"]["value"] = 0.5
+
+    done = live("--replay", str(change(session, edit)), "--dry-run", code=5)
+    assert "plan.settings.training.learning_rate.value: 0.5 -> " in done.stderr
+
+
+def test_changed_data_is_named(live: Live, session: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes(live.train.read_bytes())
+    path = tmp_path / "own.json"
+    words = live.words("--dry-run", "--save", str(path), steps=20)
+    live(*[str(copy) if word == str(live.train) else word for word in words])
+    copy.write_bytes(copy.read_bytes() + copy.read_bytes().splitlines(keepends=True)[0])
+    for on in ("recorded", "here"):
+        done = live("--replay", str(path), "--dry-run", "--on", on, code=5)
+        assert "not the data that was planned with" in done.stderr
+
+
+def test_a_plan_that_does_not_fit_stops_before_anything_loads(live: Live, session: Path) -> None:
+    def edit(value: Any) -> None:
+        value["recorded"]["snapshot"]["host"]["ram_available_bytes"] = 1000
+        del value["plan"]
+
+    def replan(value: Any) -> None:
+        edit(value)
+        value["plan"] = json.loads(session.read_text())["plan"]
+
+    done = live("--replay", str(change(session, replan)), "--dry-run", code=5)
+    assert "verdict: fits -> no" in done.stderr
+    assert not list(live.home.glob("runs/*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("train", "MODEL", "absent.jsonl"), "cannot read"),
+        (("train", "absent", "DATA"), "there is no model"),
+        (("train", "MODEL", "DATA", "--set", "learning_rat=1"), "learning_rate"),
+        (("train", "MODEL", "DATA", "--set", "learning_rate"), "says no value"),
+        (("train", "MODEL", "DATA", "--set", "learning_rate=-1"), "learning_rate"),
+        (("train", "MODEL", "DATA", "--set", "hub_token=x"), "hub_token"),
+        (("train", "MODEL", "DATA", "--method", "magic"), "magic"),
+        (("train", "MODEL", "DATA", "--stages", "bake"), "bake"),
+        (("train", "MODEL", "DATA", "--format", "csv"), "csv"),
+        (("train", "MODEL", "DATA", "--eval-fraction", "7"), "makes no sense"),
+        (("train", "MODEL", "DATA", "--max-steps", "0"), "above 0"),
+        (("train", "MODEL", "DATA", "--run-dir", "/proc/none"), "cannot make the run directory"),
+        (("--replay", "absent.json"), "cannot read the session"),
+        (("--replay", "DATA"), "is not"),
+        (("attach", "nothing"), "no run is called"),
+        (("stop", "nothing"), "no run is called"),
+        (("resume", "nothing"), "no run is called"),
+        (("report", "nothing"), "no run is called"),
+        (("eject", "nothing"), "no run is called"),
+        ((), "usage"),
+    ],
+)
+def test_bad_input_is_told_with_its_cure(live: Live, words: tuple[str, ...], told: str) -> None:
+    real = {"MODEL": str(live.model), "DATA": str(live.train)}
+    done = live(*[real.get(word, word) for word in words], code=2)
+    assert told in done.stderr
+    assert "cure:" in done.stderr or "usage" in done.stderr
+    assert done.stdout == ""
+    assert not list(live.home.glob("runs/*"))
+
+
+def test_pickle_weights_are_refused(live: Live, tmp_path: Path) -> None:
+    folder = tmp_path / "pickled"
+    folder.mkdir()
+    for path in live.model.iterdir():
+        if path.suffix != ".safetensors":
+            (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "pytorch_model.bin").write_bytes(b"\x80\x04")
+    done = live("train", str(folder), str(live.train), "--json", code=2)
+    assert "pickle" in done.stderr
+    assert json.loads(done.stdout)["error"]["exit"] == 2
+
+
+def test_escapes_in_data_never_reach_the_terminal(live: Live, tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text(json.dumps({"prompt": "q", "completion": {"\x1b[2Jx": "[bold]y\u202e"}}) + "\n")
+    done = live("train", str(live.model), str(path), code=2)
+    assert "\x1b" not in done.stderr
+    assert "\u202e" not in done.stderr
+
+
+def test_old_names_are_translated_and_said(live: Live) -> None:
+    words = live.words("--dry-run", "--json", "--set", "max_seq_length=48", steps=20)
+    done = live(*words)
+    assert "max_length" in done.stderr
+    assert json.loads(done.stdout)["plan"]["settings"]["training.max_length"]["value"] == 48
