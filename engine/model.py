@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,7 +74,8 @@ def _checked(folder: Path) -> Path:
             why="without it the architecture is unknown",
             cure="name the folder that save_pretrained wrote",
         )
-    if not any(folder.glob("*.safetensors")):
+    weights = {path.name for path in folder.glob("*.safetensors") if path.is_file()}
+    if not weights:
         pickles = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
         if pickles:
             raise Problem(
@@ -87,19 +89,50 @@ def _checked(folder: Path) -> Path:
             why="there is no *.safetensors in it",
             cure="fetch the model whole",
         )
+    absent = sorted(_shards(folder) - weights)
+    if absent:
+        raise Problem(
+            f"{folder} is not whole",
+            why=f"{len(absent)} of its weight files are not there, first {absent[0]}",
+            cure="fetch the model again: a download was cut off",
+        )
+    if not (folder / "tokenizer.json").is_file():
+        raise Problem(
+            f"{folder} has no tokenizer.json",
+            why="only fast tokenizers are read; older folders have tokenizer.model alone",
+            cure="load it once with transformers' AutoTokenizer and save it with save_pretrained",
+        )
     return folder
+
+
+def _shards(folder: Path) -> set[str]:
+    """The weight files that the index of a model in several parts names."""
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return set()
+    try:
+        names = set(json.loads(index.read_bytes())["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Problem(
+            f"{index} cannot be read",
+            why=f"{type(error).__name__}: {error}",
+            cure="fetch the model again",
+        ) from error
+    return {name for name in names if isinstance(name, str)}
 
 
 def _hub_snapshot(repo: str) -> Path:
     """The newest snapshot of `repo` in the local cache, by its documented layout:
     models--ORG--NAME/refs/main names the folder below snapshots/."""
-    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
-    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{caches}/huggingface"
+    hub = Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
     stored = hub / f"models--{repo.replace('/', '--')}"
     reference = stored / "refs" / "main"
     if reference.is_file():
-        snapshot = stored / "snapshots" / reference.read_text().strip()
-        if snapshot.is_dir():
+        commit = reference.read_text(encoding="utf-8", errors="replace").strip()
+        snapshot = stored / "snapshots" / commit
+        if commit and snapshot.is_dir():
             return snapshot
     raise Problem(
         f"{repo} is not on this machine",

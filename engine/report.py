@@ -243,6 +243,7 @@ def _merge(merge: MergeResult | None) -> Iterator[str]:
     yield "## Merged and verified"
     yield ""
     yield sentence(merge.verdict)
+    yield ""
     for one in merge.tries:
         difference = one.agreement.max_logit_difference if one.agreement else None
         logits = "" if difference is None else f" (largest logit difference {difference:.2g})"

@@ -162,9 +162,11 @@ def _is_gated(shape: ModelShape) -> bool:
 
 
 class LossBuffers(msgspec.Struct, frozen=True):
-    """Bytes of the whole batch at the start of the backward pass, and how they come about."""
+    """Bytes of the whole batch at the start of the backward pass, and how they come about;
+    `forward`: what is there when the forward pass ends."""
 
     bytes: int
+    forward: int
     why: str
 
 
@@ -183,11 +185,14 @@ def loss_buffers(shape: ModelShape, setup: TrainingSetup, precision: Precision) 
         per_logit = (4 if precision.autocast else a) + 12
         return LossBuffers(
             per_logit * v * tokens,
+            (a + 8) * v * tokens,
             f"{tokens} tokens x {v} logits x {per_logit} bytes: logits, log-softmax and two "
             "float32 gradients",
         )
     rows, columns = min(tokens, TILE_TOKENS), min(v, TILE_COLUMNS)
-    total = rows * TILE_COLUMNS * a + (4 + a) * h * tokens + head_gradient
+    tile = rows * TILE_COLUMNS * a
+    forward = tile + a * h * tokens
+    total = tile + (4 + 2 * a) * h * tokens + head_gradient
     why = f"a tile of {rows} tokens x {TILE_COLUMNS} logits x {a} bytes"
     if setup.device == "cpu":
         total += rows * columns * 29
@@ -196,4 +201,4 @@ def loss_buffers(shape: ModelShape, setup: TrainingSetup, precision: Precision) 
         total += columns * h * a
     if head_gradient:
         why += f", and the head's gradient of {v} x {h} in float32"
-    return LossBuffers(total, why + "; hidden states and their gradient")
+    return LossBuffers(total, forward, why + "; hidden states and their gradient")

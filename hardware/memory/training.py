@@ -47,11 +47,11 @@ class _Sizes(msgspec.Struct, frozen=True):
     layers: int
     saved_layer: int
     working_layer: int
-    mask: int
     checkpoint: int
     final_norm: int
     cast_weights: int
     loss: int
+    forward_loss: int
     dequantised: int
 
 
@@ -92,6 +92,7 @@ def _estimate(shape: ModelShape, setup: TrainingSetup, precision: Precision) -> 
     tokens = setup.micro_batch * setup.seq_len
     optimizer = optimizer_facts(setup.optimizer)
 
+    when = f"at the peak, {peak.name}"
     items = [MemoryItem("weights", sizes.weights, _weights_why(shape, setup))]
     if setup.trainable == "lora":
         items.append(
@@ -110,16 +111,16 @@ def _estimate(shape: ModelShape, setup: TrainingSetup, precision: Precision) -> 
             if paged
             else f"{setup.optimizer}: state for {trained:,} parameters",
         ),
-        MemoryItem("gradients", peak.gradients, f"{trained:,} parameters; {peak.name}"),
+        MemoryItem("gradients", peak.gradients, f"{trained:,} parameters; {when}"),
         MemoryItem(
             "activations", peak.activations, _activations_why(shape, setup, sizes, tokens, peak)
         ),
         MemoryItem(
             "loss",
             peak.loss,
-            loss_buffers(shape, setup, precision).why if peak.loss else f"freed; {peak.name}",
+            loss_buffers(shape, setup, precision).why if peak.loss else f"freed; {when}",
         ),
-        MemoryItem("workspace", peak.workspace, f"temporaries of the backward pass; {peak.name}"),
+        MemoryItem("workspace", peak.workspace, f"temporaries of the backward pass; {when}"),
     ]
     return with_overheads(setup, items)
 
@@ -160,6 +161,7 @@ def _sizes(
     gradients = trained * trained_bytes
     cast = precision.autocast and setup.weights == "float32"
     layer = layer_activations(shape, setup, precision)
+    loss = loss_buffers(shape, setup, precision)
     return _Sizes(
         weights=_weights(shape, setup, a),
         adapters=0 if full else trained * trained_bytes,
@@ -171,11 +173,11 @@ def _sizes(
         layers=layers,
         saved_layer=layer.saved * tokens + layer.attention,
         working_layer=layer.working * tokens,
-        mask=layer.attention,
         checkpoint=precision.residual * h * tokens,
         final_norm=(4 + a) * h * tokens,
         cast_weights=a * in_linears if cast else 0,
-        loss=loss_buffers(shape, setup, precision).bytes,
+        loss=loss.bytes,
+        forward_loss=loss.forward,
         dequantised=a * max(m.in_features * m.out_features for m in shape.linears)
         if setup.weights == "nf4"
         else 0,
@@ -192,37 +194,24 @@ def _weights(shape: ModelShape, setup: TrainingSetup, activation: int) -> int:
 def _moments(setup: TrainingSetup, s: _Sizes) -> list[_Moment]:
     """The moments that can be the peak. Under checkpointing a layer keeps its input only, and its
     activations come back one layer at a time."""
-    kept = s.gradients if setup.gradient_accumulation or setup.trainable == "lora" else 0
+    kept = s.gradients if setup.gradient_accumulation else 0
+    backward = s.working_layer + s.dequantised
     if setup.gradient_checkpointing:
-        # One mask is made for all layers; what a layer converts it to is saved by that layer.
-        forward = s.layers * s.checkpoint + s.final_norm
-        layer = forward + s.saved_layer
-        last = s.checkpoint + s.saved_layer
+        saved = s.layers * s.checkpoint + s.final_norm
+        in_layer, last_layer = saved + s.saved_layer, s.checkpoint + s.saved_layer
+        backward += s.cast_weights // s.layers
     else:
-        forward = layer = s.layers * s.saved_layer + s.final_norm + s.cast_weights
-        last = s.saved_layer
-    head = max(kept, s.head_gradient)
-    # Gradients appear from the last layer to the first, whose own come last.
-    most = s.gradients if kept else s.gradients - s.layer_gradients
+        saved = in_layer = s.layers * s.saved_layer + s.final_norm + s.cast_weights
+        last_layer = s.saved_layer
+    # Autocast holds its 16-bit copies of the weights until the forward pass is over.
+    forward = saved + (s.cast_weights if setup.gradient_checkpointing else 0)
+    # Gradients appear from the last layer to the first, whose own come when its activations go.
+    almost_all = kept or s.gradients - s.layer_gradients
     return [
-        _Moment("the forward pass ends", kept, forward + s.cast_weights, s.loss // 2, 0)
-        if setup.gradient_checkpointing
-        else _Moment("the backward pass begins", kept, forward, s.loss, 0),
-        _Moment("the backward pass begins", kept, forward, s.loss, 0),
-        _Moment(
-            "the backward pass is in the last layer",
-            head,
-            layer,
-            0,
-            s.working_layer + s.dequantised,
-        ),
-        _Moment(
-            "the backward pass is in the first layer",
-            most,
-            last,
-            0,
-            s.working_layer + s.dequantised,
-        ),
+        _Moment("the end of the forward pass", kept, forward, s.forward_loss, 0),
+        _Moment("the start of the backward pass", kept, saved, s.loss, 0),
+        _Moment("backward in the last layer", kept or s.head_gradient, in_layer, 0, backward),
+        _Moment("backward in the first layer", almost_all, last_layer, 0, backward),
         _Moment("the optimizer step", s.gradients, 0, 0, s.step),
     ]
 
@@ -241,13 +230,14 @@ def _weights_why(shape: ModelShape, setup: TrainingSetup) -> str:
 def _activations_why(
     shape: ModelShape, setup: TrainingSetup, sizes: _Sizes, tokens: int, peak: _Moment
 ) -> str:
+    when = f"at the peak, {peak.name}"
     if not peak.activations:
-        return f"freed; {peak.name}"
+        return f"freed; {when}"
     each = sizes.saved_layer // tokens
     if setup.gradient_checkpointing:
         return (
             f"{tokens} tokens x {shape.num_hidden_layers} layer inputs"
             + (f", and {each:,} bytes a token of one layer" if peak.workspace else "")
-            + f"; {peak.name}"
+            + f"; {when}"
         )
-    return f"{tokens} tokens x {shape.num_hidden_layers} layers x {each:,} bytes; {peak.name}"
+    return f"{tokens} tokens x {shape.num_hidden_layers} layers x {each:,} bytes; {when}"

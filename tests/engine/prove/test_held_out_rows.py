@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -63,23 +64,24 @@ def test_every_few_shot_prompt_ends_in_its_zero_shot_question(
 def test_shots_that_do_not_fit_the_context_are_dropped(
     tmp_path: Path, tiny_model: Path, tiny_data: TinyData
 ) -> None:
-    # 512 tokens of context: about 10 examples of 45 tokens.
+    # 512 tokens of context hold no 20 examples of about 30 tokens.
     settings = {"evaluation.shots": 20}
     held = held_out(build_job(tmp_path, tiny_model, tiny_data, settings=settings))
-    assert 3 < len(held.shots) < 15
+    assert 3 < len(held.shots) < 20
     assert max(len(prompt) for prompt in held.prompts(held.shots)) <= 512 - 8
 
 
 def test_rows_longer_than_the_context_are_left_out_and_counted(
     tmp_path: Path, tiny_model: Path, tiny_data: TinyData
 ) -> None:
-    lengths = sorted(len(p) for p in held_out(build_job(tmp_path, tiny_model, tiny_data)).prompts())
-    tight = {"evaluation.max_new_tokens": 512 - lengths[2], "evaluation.shots": 0}
-    held = held_out(build_job(tmp_path, tiny_model, tiny_data, settings=tight))
-    assert held.left_out == sum(length > lengths[2] for length in lengths) > 0
-    nothing = {"evaluation.max_new_tokens": 511, "evaluation.shots": 0}
+    rows = [{"prompt": "Ana orders " * n, "completion": "{}"} for n in (1, 2, 40, 300, 300)]
+    held_file = tmp_path / "held.jsonl"
+    held_file.write_text("\n".join(json.dumps(row) for row in rows))
+    data = TinyData(tiny_data.train, held_file)
+    held = held_out(build_job(tmp_path, tiny_model, data))
+    assert (held.numbers, held.left_out) == ((0, 1, 2), 2)
     with pytest.raises(Problem, match="no held-out row fits"):
-        held_out(build_job(tmp_path, tiny_model, tiny_data, settings=nothing))
+        held_out(build_job(tmp_path, tiny_model, data, settings={"evaluation.max_new_tokens": 511}))
 
 
 def test_answers_get_room_and_a_little_more() -> None:
