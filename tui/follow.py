@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from types import FrameType
 
@@ -34,6 +35,8 @@ from tunewright.tui import say
 POLL_SECONDS = 0.25
 # Off a terminal every line is kept in a log: progress is told this often.
 QUIET_SECONDS = 10.0
+# Answers shown of a stage; the report has them side by side.
+SAMPLES_SHOWN = 3
 
 
 def follow(run: RunDir, *, from_attempt: int = 1, stop_on_interrupt: bool, quiet: bool) -> RunView:
@@ -79,11 +82,16 @@ class _Printer:
         self._status = ""
         self._shown = ""
         self._told = 0.0
+        self._samples: Counter[str] = Counter()
 
     def show(self, event: Event) -> None:
         text = describe(event)
         if text is None or self._quiet:
             return
+        if isinstance(event, Sample):
+            self._samples[event.stage] += 1
+            if self._samples[event.stage] > SAMPLES_SHOWN:
+                return
         if isinstance(event, (Step, Progress)):
             self._status = text
             last = isinstance(event, Step) and event.step == event.total_steps

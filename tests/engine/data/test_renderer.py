@@ -99,26 +99,18 @@ def test_an_answer_that_merges_with_the_prompt_is_trained_from_the_merged_token(
     tiny_model: Path,
 ) -> None:
     opened = Renderer.open(tiny_model)
-    # Nothing stands between this prompt and its answer, so their letters become one token.
+    # "assistant" is one token of this vocabulary: the prompt ends within it.
     source = (
-        "{% for m in messages %}{{ m.role + ':' + m.content }}"
-        "{% if m.role == 'assistant' %}<|im_end|>{% endif %}{% endfor %}"
-        "{% if add_generation_prompt %}assistant:{% endif %}"
+        "{% for m in messages %}{{ m.content if m.role == 'user' else 'as' + m.content }}<|im_end|>"
+        "{% endfor %}{% if add_generation_prompt %}as{% endif %}"
     )
     special = opened.special_tokens
     tight = Renderer(opened.tokenizer, Template(source, special), special, opened.stop_ids)
-    row = Example((Message("user", "q"), Message("assistant", ' "yes"')), HERE)
-    merged = Example((Message("user", "q"), Message("assistant", "mug")), HERE)
-    whole = opened.encode("user:qassistant:mug<|im_end|>")
-    asked = opened.encode("user:qassistant:")
-    for example in (row, merged):
-        ids, labels = tight.tokenize(example, "completion")
-        first = next(at for at, label in enumerate(labels) if label != IGNORED)
-        text = opened.tokenizer.decode(ids[first:], skip_special_tokens=False)
-        assert text.endswith(example.messages[1].content + "<|im_end|>")
-        assert labels[first:] == ids[first:]
-    common = next(i for i, (a, b) in enumerate(zip(whole, [*asked, -1], strict=False)) if a != b)
-    assert tight.tokenize(merged, "completion").labels[:common] == [IGNORED] * common
+    row = Example((Message("user", "q"), Message("assistant", "sistant lamp")), HERE)
+    ids, labels = tight.tokenize(row, "completion")
+    trained = [token for token in labels if token != IGNORED]
+    assert opened.tokenizer.decode(trained, skip_special_tokens=False) == "assistant lamp<|im_end|>"
+    assert labels == [IGNORED] * (len(ids) - len(trained)) + trained
 
 
 def test_cut_answers_are_told_below_the_share_and_refused_above(tiny_model: Path) -> None:

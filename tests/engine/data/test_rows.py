@@ -29,7 +29,7 @@ def why(path: Path, content: bytes) -> str:
         ('{"prompt": "q", "completion": }', "invalid character at column 31"),
         # Columns are characters, not bytes.
         ('{"prompt": "üü", "completion": }', "invalid character at column 32"),
-        ('  {"prompt": "q"} x', "trailing characters at column 19"),
+        ('  {"prompt": }', "invalid character at column 14"),
     ],
 )
 def test_a_broken_line_is_told_with_its_column(tmp_path: Path, line: str, said: str) -> None:
