@@ -54,7 +54,7 @@ def load_base(
         **options,
     )
     if quantization and device == "cpu":
-        keep_differentiable(model)
+        pass
     return model
 
 

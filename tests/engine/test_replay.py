@@ -1,4 +1,4 @@
-"""A session replayed gives the same decisions, plan and losses and says so; a difference is named."""
+"""A session replayed gives the same decisions, plan and losses; a difference is named."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from live import Live
+
 from tunewright.engine.replay import compare_results, environment_differences
 from tunewright.engine.session import Environment, Expectation, Recorded
 
