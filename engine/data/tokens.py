@@ -21,8 +21,8 @@ Loss = Literal["completion", "assistant", "all"]
 
 # Positions with this label carry no loss (torch's cross_entropy ignores it).
 IGNORED = -100
-# Rows encoded at once: enough for many cores, little enough to hold.
-_BATCH = 1024
+# Texts encoded at once: enough for many cores, little enough to hold.
+_BATCH = 256
 
 
 class Tokens(NamedTuple):
@@ -122,10 +122,13 @@ class Renderer:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
-    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
-        """`encode` for many texts at once."""
-        batch = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        return [encoding.ids for encoding in batch]
+    def encode_all(self, texts: Sequence[str]) -> Iterator[list[int]]:
+        """`encode` for many texts, on all cores, a batch at a time: an encoding holds far more
+        than its ids."""
+        for start in range(0, len(texts), _BATCH):
+            batch = texts[start : start + _BATCH]
+            for encoding in self.tokenizer.encode_batch_fast(batch, add_special_tokens=False):
+                yield encoding.ids
 
     def prompt_text(self, messages: tuple[Message, ...]) -> str:
         """What the model reads before it answers."""
@@ -155,7 +158,7 @@ class Renderer:
         waiting = iter(examples)
         while batch := list(itertools.islice(waiting, _BATCH)):
             parts = [self._parts(example, loss) for example in batch]
-            ids = iter(self.encode_all([text for row in parts for text in row.texts()]))
+            ids = self.encode_all([text for row in parts for text in row.texts()])
             for example, row in zip(batch, parts, strict=True):
                 yield self._labelled(example, loss, row, [next(ids) for _ in row.texts()])
 

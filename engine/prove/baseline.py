@@ -71,7 +71,9 @@ def run(job: Job) -> None:
     from tunewright.engine.prove.models import load_base, release
     from tunewright.engine.prove.rows import held_out
     from tunewright.engine.prove.threads import threads_for
+    from tunewright.engine.train.trainer import quiet_libraries
 
+    quiet_libraries()
     started = time.monotonic()
     held = held_out(job)
     model = load_base(job)

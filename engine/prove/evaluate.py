@@ -67,7 +67,9 @@ def run(job: Job) -> None:
     from tunewright.engine.prove.rows import held_out
     from tunewright.engine.prove.threads import threads_for
     from tunewright.engine.ship.card import write_cards
+    from tunewright.engine.train.trainer import quiet_libraries
 
+    quiet_libraries()
     started = time.monotonic()
     held = held_out(job)
     model = load_tuned(job)

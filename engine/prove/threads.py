@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ _ROWS = 8
 _PROMPT_TOKENS = 48
 _STEPS = 4
 _ROUNDS = 2
+_CLEARLY = 0.95
 
 
 class Threads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,62 +55,66 @@ def threads_for(job: Job, model: Any, prompts: Sequence[Sequence[int]]) -> Threa
 
 
 def probe_threads(model: Any, prompts: Sequence[Sequence[int]]) -> Threads:
-    """Time reading a batch of prompts and writing a few tokens with 1, 2 and all usable cores.
+    """Time reading a batch of prompts and writing a few tokens with 1, 2, half and all cores.
 
-    Takes a few seconds on a small model. The best of two rounds counts, since the first one also
-    pays for warming up.
+    Takes a few seconds on a small model; what is over twice as slow is not tried again. The best
+    of two rounds counts, since the first one also pays for warming up; more threads have to win
+    by 5 %, since timings on a busy machine scatter.
     """
     import torch
 
-    choices = sorted({1, min(2, _cores()), _cores()})
+    choices = sorted({1, min(2, _cores()), max(1, _cores() // 2), _cores()})
     if len(choices) == 1:
         return Threads(1, 1, "one usable core")
     rows = [list(prompt)[:_PROMPT_TOKENS] for prompt in prompts[:_ROWS]]
     width = min(len(row) for row in rows)
     ids = torch.tensor([row[-width:] for row in rows], device=model.device)
-    before = torch.get_num_threads()
     prefill = dict.fromkeys(choices, float("inf"))
     decode = dict.fromkeys(choices, float("inf"))
-    try:
-        with torch.inference_mode():
-            for _ in range(_ROUNDS):
-                for count in choices:
-                    torch.set_num_threads(count)
-                    read, write = _time(model, ids)
-                    prefill[count] = min(prefill[count], read)
-                    decode[count] = min(decode[count], write)
-    finally:
-        torch.set_num_threads(before)
-    best_prefill = min(choices, key=lambda count: prefill[count])
-    best_decode = min(choices, key=lambda count: decode[count])
+    with torch.inference_mode():
+        for _ in range(_ROUNDS):
+            for count in choices:
+                slow = 2 * min(decode.values())
+                if slow < decode[count] < float("inf"):
+                    continue
+                with using(count):
+                    read, write = _time(model, ids, slow)
+                prefill[count] = min(prefill[count], read)
+                decode[count] = min(decode[count], write)
     return Threads(
-        best_prefill,
-        best_decode,
+        fastest(prefill),
+        fastest(decode),
         f"reading {_told(prefill, ids.numel())}; writing {_told(decode, len(rows) * _STEPS)}",
     )
 
 
-def _time(model: Any, ids: Any) -> tuple[float, float]:
-    """Seconds to read the prompts, and to write `_STEPS` tokens after them."""
-    cache: Any = None
-    logits: Any = None
-
-    def forward(tokens: Any) -> None:
-        nonlocal cache, logits
-        out = model(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        cache, logits = out.past_key_values, out.logits
-
-    def write() -> None:
-        for _ in range(_STEPS):
-            forward(logits[:, -1].argmax(-1)[:, None])
-
-    return _seconds(lambda: forward(ids)), _seconds(write)
+def fastest(seconds: dict[int, float]) -> int:
+    """The thread count to take: a larger one only where it is clearly faster."""
+    best, *others = sorted(seconds)
+    for count in others:
+        if seconds[count] < seconds[best] * _CLEARLY:
+            best = count
+    return best
 
 
-def _seconds(work: Callable[[], None]) -> float:
+def _time(model: Any, ids: Any, slow: float) -> tuple[float, float]:
+    """Seconds to read the prompts, and to write `_STEPS` tokens after them: fewer are written, and
+    the time is scaled, once it is beyond `slow`."""
     started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+    out = model(input_ids=ids, use_cache=True, logits_to_keep=1)
+    read = time.perf_counter() - started
+    started = time.perf_counter()
+    written = taken = 0.0
+    while written < _STEPS and taken < slow:
+        out = model(
+            input_ids=out.logits[:, -1].argmax(-1)[:, None],
+            past_key_values=out.past_key_values,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        written += 1
+        taken = time.perf_counter() - started
+    return read, taken * _STEPS / written
 
 
 def _told(seconds: dict[int, float], tokens: int) -> str:
@@ -117,8 +122,7 @@ def _told(seconds: dict[int, float], tokens: int) -> str:
         f"{tokens / taken:.0f} tokens/s with {count} thread{'s' if count > 1 else ''}"
         for count, taken in seconds.items()
     )
-    best = min(seconds, key=lambda count: seconds[count])
-    return f"{speeds}: {best}"
+    return f"{speeds}: {fastest(seconds)}"
 
 
 def _cores() -> int:

@@ -162,6 +162,11 @@ def _proof(job: Job) -> str:
         "In brackets: 95 % intervals (bootstrap; exact bounds where all rows are equal). "
         "Perplexity of the reference answers. " + sentence(evaluation.verdict),
     ]
+    if _method(job) == "qlora":
+        lines.append(
+            "Base and tuned model were measured with the base in 4 bits, as it was trained; on "
+            "the 16-bit base the figures may differ a little."
+        )
     return "\n".join(lines)
 
 

@@ -58,7 +58,9 @@ def run(job: Job) -> None:
     """
     from tunewright.engine.ship.card import write_cards
     from tunewright.engine.ship.reload import verify_reloaded
+    from tunewright.engine.train.trainer import quiet_libraries
 
+    quiet_libraries()
     started = time.monotonic()
     whole = job.run_dir / "model"
     result = _merge(job) if (job.run_dir / "adapter").is_dir() else verify_reloaded(job, whole)

@@ -54,7 +54,7 @@ def load_base(
         **options,
     )
     if quantization and device == "cpu":
-        pass
+        keep_differentiable(model)
     return model
 
 

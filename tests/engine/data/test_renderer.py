@@ -113,6 +113,28 @@ def test_an_answer_that_merges_with_the_prompt_is_trained_from_the_merged_token(
     assert labels == [IGNORED] * (len(ids) - len(trained)) + trained
 
 
+def test_without_a_template_rows_are_those_that_trl_trains_on(
+    model: Path, tiny_data: TinyData, tmp_path: Path
+) -> None:
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import SFTConfig, SFTTrainer
+
+    (model / "chat_template.jinja").unlink()
+    rows = read_examples(tiny_data.train).examples[:8]
+    texts = [{"prompt": e.messages[0].content, "completion": e.messages[1].content} for e in rows]
+    trainer = SFTTrainer(
+        model=AutoModelForCausalLM.from_pretrained(model),
+        args=SFTConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, max_length=None),
+        train_dataset=Dataset.from_list(texts),
+        processing_class=AutoTokenizer.from_pretrained(model),
+    )
+    theirs = [(list(r["input_ids"]), list(r["labels"])) for r in trainer.train_dataset]
+    opened = Renderer.open(model)
+    assert opened.rendering == "plain"
+    assert [tuple(row) for row in opened.tokenize_all(rows, "completion")] == theirs
+
+
 def test_cut_answers_are_told_below_the_share_and_refused_above(tiny_model: Path) -> None:
     opened = Renderer.open(tiny_model)
     long = Example((Message("user", "q"), Message("assistant", "word " * 200)), HERE)

@@ -211,3 +211,28 @@ def test_our_tokens_are_those_of_transformers(real: Path) -> None:
         whole = theirs.apply_chat_template(chat, return_dict=False)
         row = Example(turns, Place("d.jsonl", 1))
         assert ours.tokenize(row, "completion").input_ids == list(whole)
+
+
+@pytest.mark.slow
+def test_the_demo_rows_are_those_that_trl_trains_on(real: Path, tmp_path: Path) -> None:
+    from datasets import Dataset
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+    from trl import SFTConfig, SFTTrainer
+
+    from tunewright.engine.data.read import read_examples
+    from tunewright.engine.data.tokens import Renderer
+    from tunewright.engine.demo.orders import make_orders, write_orders
+
+    tokenizer = AutoTokenizer.from_pretrained(real)
+    # The trainer only has to prepare the rows: a small model will do.
+    shape = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), num_attention_heads=2, **shape))
+    trainer = SFTTrainer(
+        model=model,
+        args=SFTConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, max_length=None),
+        train_dataset=Dataset.from_list(make_orders()[0][:64]),
+        processing_class=tokenizer,
+    )
+    theirs = [(list(r["input_ids"]), list(r["labels"])) for r in trainer.train_dataset]
+    rows = read_examples(write_orders(tmp_path / "orders").train).examples[:64]
+    assert [tuple(row) for row in Renderer.open(real).tokenize_all(rows, "completion")] == theirs

@@ -12,6 +12,7 @@ from tiny import TinyData
 from tunewright.engine.prove import baseline, evaluate
 from tunewright.engine.prove.baseline import Baseline
 from tunewright.engine.prove.evaluate import Evaluation
+from tunewright.engine.prove.threads import fastest
 from tunewright.engine.run.events import Event, Progress, Sample
 from tunewright.engine.run.job import Stopped
 
@@ -156,6 +157,12 @@ def test_threads_are_probed_once_and_recorded(
     assert second.threads is not None
     assert (second.threads.decode, second.threads.prefill) == tuple(recorded.values())
     assert "recorded" in second.threads.because
+
+
+def test_more_threads_have_to_be_clearly_faster() -> None:
+    assert fastest({1: 1.0, 2: 0.97}) == 1
+    assert fastest({1: 1.0, 2: 0.6, 8: 0.59}) == 2
+    assert fastest({1: 1.0, 2: 12.0, 8: 0.5}) == 8
 
 
 def test_the_facts_of_this_fixture_are_those_of_the_data(tiny_data: TinyData) -> None:

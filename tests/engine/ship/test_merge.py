@@ -92,6 +92,32 @@ def test_a_16_bit_merge_is_rounded_once_from_float32(
     assert json.loads((tmp_path / "merged" / "config.json").read_text())["dtype"] == "bfloat16"
 
 
+def test_qlora_is_measured_on_4_bits_and_merged_into_the_whole_weights(
+    tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    from tunewright.engine.prove.models import load_tuned
+
+    write_adapter(tiny_model, tmp_path / "adapter")
+    quantization = {
+        "quantization.load_in_4bit": True,
+        "quantization.bnb_4bit_quant_type": "nf4",
+        "quantization.bnb_4bit_compute_dtype": "float32",
+    }
+    job = build_job(tmp_path, tiny_model, tiny_data, method="qlora", settings=quantization)
+    layer = load_tuned(job).base_model.model.model.layers[0].mlp.up_proj.base_layer
+    assert type(layer).__name__ == "Linear4bit"
+    merge.run(job)
+    name = "model.layers.0.mlp.up_proj"
+    base = load_file(tiny_model / "model.safetensors")[f"{name}.weight"]
+    lora = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
+    a, b = (lora[f"base_model.model.{name}.lora_{x}.weight"] for x in "AB")
+    merged = load_file(tmp_path / "merged" / "model.safetensors")[f"{name}.weight"]
+    assert torch.allclose(merged, base + 2.0 * (b @ a), atol=1e-6)
+
+
 def test_when_rounding_changes_an_answer_a_more_exact_format_is_taken(
     tmp_path: Path, bfloat16_model: Path, tiny_data: TinyData
 ) -> None:
