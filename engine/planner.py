@@ -122,14 +122,28 @@ def make_plan(inputs: Inputs, recorded: Recorded) -> Plan:
     }
     chosen = _choose(inputs.method, {id: fit for id, (_, fit) in candidates.items()})
     settings, fit = candidates[chosen.value]
+    _check_length(settings["training.max_length"].value, recorded)
     return Plan(
         method=chosen,
         device=Decision(device, device_because, "device.most-free-memory"),
         settings=settings,
         stages=_stages(inputs),
         fits=tuple(fit for _, fit in candidates.values()),
-        warnings=_warnings(recorded, fit),
+        warnings=_warnings(recorded, fit, settings["training.max_length"].value),
     )
+
+
+def _check_length(max_length: int, recorded: Recorded) -> None:
+    """Rows that are cut lose the end of their answer: more than 5 % of them stop the plan."""
+    data = recorded.data
+    if data.length_p95 > max_length:
+        raise Problem(
+            "more than 5 % of the rows would lose the end of their answer",
+            why=f"max_length is {max_length} tokens; 5 % of the rows have {data.length_p95} or "
+            f"more, the longest has {data.length_max}",
+            cure=f"--set max_length={data.length_max}, a model with a longer context, or shorter "
+            "rows",
+        )
 
 
 def _capability(recorded: Recorded, device: str) -> Capability:
@@ -253,13 +267,17 @@ def _stages(inputs: Inputs) -> tuple[PlannedStage, ...]:
     )
 
 
-def _warnings(recorded: Recorded, fit: MethodFit) -> tuple[str, ...]:
+def _warnings(recorded: Recorded, fit: MethodFit, max_length: int) -> tuple[str, ...]:
     data = recorded.data
     warnings = []
     if fit.verdict == "tight":
         warnings.append(f"memory is tight: {fit.method} {_told(fit)}")
     if data.rows < 500:
         warnings.append(f"{data.rows} training rows: 500 or more are advised, 1000 are better")
+    if data.length_max > max_length:
+        warnings.append(
+            f"rows longer than {max_length} tokens are cut; the longest has {data.length_max}"
+        )
     if data.duplicate_rows:
         warnings.append(f"{data.duplicate_rows} rows are exact duplicates of another one")
     return tuple(warnings)

@@ -74,7 +74,10 @@ def _run_stages(
     from tunewright.engine.model import resolve_model
 
     assert session.plan is not None
-    if session.plan.device.value == "cuda" and session.recorded is not None:
+    if session.plan.device.value == "cpu":
+        # The Trainer saves CUDA's random state where it sees a GPU, and opens a context for it.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    elif session.recorded is not None:
         _see_one_gpu(session.recorded.snapshot)
     _write_environment(run)
     job = Job(

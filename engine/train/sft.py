@@ -28,6 +28,8 @@ def run(job: Job) -> None:
     Writes `adapter/` or `model/` and results/train.json. `Stopped` when asked to leave, with a
     checkpoint to go on from; `Problem` when training was lost.
     """
+    from tunewright.engine.ship.card import write_cards
+
     quiet_libraries()
     plan = job.session.plan
     assert plan is not None
@@ -60,6 +62,8 @@ def run(job: Job) -> None:
         raise Stopped(watch.stop_reason)
     save_artefact(job, method, trainer)
     report(job, method, trainer, watch, threads, resumed)
+    # Of the README that peft wrote: it names a path of this machine.
+    write_cards(job)
 
 
 _ALL = 1_000_000  # checkpoints: no limit

@@ -135,7 +135,9 @@ def _adapter_inputs(
     copy = a if precision.autocast else setup.adapter_bytes
     total = sum((a if precision.autocast else setup.adapter_bytes) * setup.rank for _ in per_layer)
     if setup.lora_dropout:
-        return total + sum((1 + copy) * m.in_features for m in per_layer)
+        # CUDA's fused dropout keeps a byte a value; the CPU multiplies by a mask of the same dtype.
+        mask = 1 if setup.device == "cuda" else copy
+        return total + sum((mask + copy) * m.in_features for m in per_layer)
     if not shared:
         return total + sum(copy * m.in_features for m in per_layer)
     kept = {_input_of(m.name, m.in_features, shape) for m in per_layer} - {"attention_out"}

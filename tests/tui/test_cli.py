@@ -149,6 +149,7 @@ def test_a_machine_that_leads_to_another_plan_is_named(live: Live, session: Path
         (("train", "MODEL", "DATA", "--format", "csv"), "csv"),
         (("train", "MODEL", "DATA", "--eval-fraction", "7"), "makes no sense"),
         (("train", "MODEL", "DATA", "--max-steps", "0"), "above 0"),
+        (("train", "MODEL", "DATA", "--set", "max_length=16"), "lose the end of their answer"),
         (("train", "MODEL", "DATA", "--run-dir", "/proc/none"), "cannot make the run directory"),
         (("--replay", "absent.json"), "cannot read the session"),
         (("--replay", "DATA"), "is not"),
