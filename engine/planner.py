@@ -4,7 +4,7 @@ is pure: the same inputs and the same recorded facts give the same plan on any m
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,7 +16,6 @@ from tunewright.engine.replay import (
     expectation_of,
     plan_differences,
 )
-from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.run.stages import STAGES
 from tunewright.engine.session import Inputs, Recorded, Session
 from tunewright.engine.text import size
@@ -29,6 +28,9 @@ from tunewright.hardware.errors import Exit, Problem
 from tunewright.hardware.fit import judge, most_free_gpu, training_memory
 from tunewright.hardware.memory.estimate import Device
 from tunewright.hardware.memory.training import estimate_training
+
+if TYPE_CHECKING:
+    from tunewright.engine.run.rundir import RunDir
 
 
 def look(inputs: Inputs, base: Path) -> tuple[Inputs, Recorded]:
@@ -97,7 +99,7 @@ def _fact_differences(recorded: Recorded, now: Recorded) -> tuple[Difference, ..
 
 def _check_data_is_there(session: Session, base: Path) -> None:
     """A dry run reads no row, but a file that is at hand must be the one that was planned with."""
-    from tunewright.engine.data.prepared import check_unchanged
+    from tunewright.engine.data.fingerprint import check_unchanged
 
     data = session.inputs.data
     for path, expected in (

@@ -4,14 +4,15 @@ environment lets them be equal, and a named cause for what differs."""
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tunewright.engine.plan import Plan
-from tunewright.engine.run.curves import read_curves
-from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.session import Environment, Expectation, Recorded
+
+if TYPE_CHECKING:
+    from tunewright.engine.run.rundir import RunDir
 
 # Other kernels reorder sums: early losses differ in the last digits, and training amplifies that.
 # These bounds are stated with each comparison that uses them.
@@ -91,6 +92,8 @@ def environment_differences(recorded: Environment, now: Environment) -> tuple[st
 
 def expectation_of(run: RunDir) -> Expectation:
     """What a run gave, read from its events and results."""
+    from tunewright.engine.run.curves import read_curves
+
     curves = read_curves(run.events)
     figures = {}
     for path in sorted(run.results.glob("*.json")):

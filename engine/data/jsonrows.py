@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tunewright.engine.data.fingerprint import unreadable
 from tunewright.engine.data.formats import Wrong
 from tunewright.hardware.errors import Problem
 
@@ -56,15 +57,6 @@ def read_rows(path: Path) -> tuple[Rows, list[tuple[int, Wrong]]]:
         except _BROKEN as error:
             broken.append((number, Wrong("row", _said(line, error), "one JSON object a line")))
     return rows, broken
-
-
-def unreadable(path: Path, error: OSError) -> Problem:
-    """The file is missing, a folder, or not ours to read."""
-    return Problem(
-        f"cannot read {path}",
-        why=str(error.strerror or error),
-        cure="name a JSONL or JSON file that exists and that you may read",
-    )
 
 
 def _read(path: Path) -> bytes:

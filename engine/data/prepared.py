@@ -8,15 +8,15 @@ from pathlib import Path
 import msgspec
 
 from tunewright.engine.data.example import DataFacts, Example
+from tunewright.engine.data.fingerprint import check_unchanged, fingerprint
 from tunewright.engine.data.preflight import measure
-from tunewright.engine.data.read import fingerprint, read_examples
+from tunewright.engine.data.read import read_examples
 from tunewright.engine.data.split import split
 from tunewright.engine.data.tokens import Loss, Renderer
 from tunewright.engine.homes import cache_home
 from tunewright.engine.model import resolve_data
 from tunewright.engine.run.job import Job
 from tunewright.engine.session import DataInput, Inputs
-from tunewright.hardware.errors import Exit, Problem
 
 
 def load_split(job: Job) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
@@ -63,16 +63,3 @@ def look_at_data(
         eval_fingerprint=None if eval_path is None else fingerprint(eval_path),
     )
     return data, facts
-
-
-def check_unchanged(path: Path, expected: str | None) -> None:
-    if expected is None:
-        return
-    found = fingerprint(path)
-    if found != expected:
-        raise Problem(
-            f"{path} is not the data that was planned with",
-            why=f"its fingerprint is {found}, the session says {expected}",
-            cure="restore the file, or plan anew: drop the fingerprint from the session's inputs",
-            exit=Exit.REPLAY_DIFFERS,
-        )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tunewright.engine.data.example import Example, Finding, Format, Place
 from tunewright.engine.data.formats import FORMATS, RowFormat, Wrong, told
-from tunewright.engine.data.jsonrows import read_rows, unreadable
+from tunewright.engine.data.jsonrows import read_rows
 from tunewright.hardware.errors import Problem
 
 # So many places are shown; all are counted.
@@ -71,18 +70,6 @@ def read_examples(path: Path, format: str = "auto") -> Reading:
         for key, count in unknown.most_common(20)
     )
     return Reading(tuple(examples), chosen.name, because, findings)
-
-
-def fingerprint(path: Path) -> str:
-    """ "sha256:<hex>" of the file's bytes, read in pieces."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-    except OSError as error:
-        raise unreadable(path, error) from error
-    return f"sha256:{digest.hexdigest()}"
 
 
 def _find_format(path: Path, rows: list[tuple[int, Any]], asked: str) -> tuple[RowFormat, str]:

@@ -6,7 +6,7 @@ clients speak at once: each command has its own name.
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from pathlib import Path
 from typing import Literal
@@ -28,7 +28,7 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def send(spool: Path, verb: Verb, by: str = "") -> str:
     """Put a command into the spool; its id, to find the answer by."""
-    command = Command(f"{time.time_ns()}-{secrets.token_hex(3)}", verb, by)
+    command = Command(f"{time.time_ns()}-{os.urandom(3).hex()}", verb, by)
     write_atomic(spool / f"{command.id}.json", msgspec.json.encode(command))
     return command.id
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -118,7 +117,7 @@ def _read(path: Path, kind: type[T], missing: str) -> T:
 def new_run_id(name: str) -> str:
     """`<name>-<date>-<time>-<4 hex>`: sorts by name and time, unique without a registry."""
     safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name.lower()).strip("-")[:40]
-    return f"{safe or 'run'}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    return f"{safe or 'run'}-{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(2).hex()}"
 
 
 def create(path: Path, session: bytes, record: RunRecord) -> RunDir:

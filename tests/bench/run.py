@@ -109,14 +109,20 @@ def make_session(folder: Path) -> Path:
 
 
 EVENTS = """
-import sys, time, resource
+import sys, time
 from pathlib import Path
 from tunewright.engine.run.curves import read_curves
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def held(name):
+    # Of this program alone: ru_maxrss keeps the peak of the process that forked it.
+    status = Path("/proc/self/status").read_text()
+    return int(status.split(name + ":")[1].split()[0])
+
+before = held("VmRSS")
 started = time.perf_counter()
 curves = read_curves(Path(sys.argv[1]))
 seconds = time.perf_counter() - started
-grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+grown = held("VmHWM") - before
 print(len(curves.step), seconds, grown / 1024)
 """
 

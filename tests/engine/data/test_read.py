@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tunewright.engine.data.read import fingerprint, read_examples
+from tunewright.engine.data.fingerprint import fingerprint
+from tunewright.engine.data.read import read_examples
 from tunewright.hardware.errors import Problem
 
 TURNS = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
