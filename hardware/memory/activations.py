@@ -177,8 +177,8 @@ def loss_buffers(shape: ModelShape, setup: TrainingSetup, precision: Precision) 
 
     Chunked (trl): one tile of logits; on CUDA a kernel turns it into the gradient in place, without
     Triton (the CPU) seven float32 tiles and a mask are there at once. The gradients of the hidden
-    states, and of a trained head, are summed in float32. Not chunked (transformers): logits, their
-    log-softmax, and two gradients of that size in float32.
+    states, and of a trained head, are summed in float32. Not chunked (transformers): the logits,
+    which the caller's outputs hold, their log-softmax, and two gradients of that size in float32.
     """
     tokens = setup.micro_batch * setup.seq_len
     a, h, v = precision.activation, shape.hidden_size, shape.vocab_size

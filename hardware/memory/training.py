@@ -29,8 +29,6 @@ from tunewright.hardware.memory.states import (
 from tunewright.hardware.memory.states import trainable_parameters as trainable_parameters
 from tunewright.hardware.shapes import ModelShape
 
-_MIB = 1 << 20
-_GIB = 1 << 30
 _WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 

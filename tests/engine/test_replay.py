@@ -115,7 +115,14 @@ def test_a_tiny_session_replayed_twice_is_equal_and_a_changed_one_is_not(
 def test_the_real_demo_model_replays_digit_for_digit(live: Live, tmp_path: Path) -> None:
     live.environment["TUNEWRIGHT_HOME"] = str(tmp_path / "home")
     path = tmp_path / "session.json"
-    settings = ("max_steps=4", "per_device_train_batch_size=4", "evaluation.rows=4", "shots=1")
+    settings = (
+        "max_steps=4",
+        "per_device_train_batch_size=4",
+        "eval_strategy=no",
+        "load_best_model_at_end=false",
+        "evaluation.rows=4",
+        "shots=1",
+    )
     chosen = [word for setting in settings for word in ("--set", setting)]
     live("train", "demo:smollm2-135m-instruct", "demo:orders", *chosen, "--dry-run",
          "--save", str(path))  # fmt: skip

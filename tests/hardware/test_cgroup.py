@@ -55,7 +55,9 @@ def test_v1_in_a_container_that_sees_its_part_of_the_tree(tmp_path: Path) -> Non
     root = write(
         tmp_path,
         {
-            "proc/self/cgroup": "4:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\n1:name=systemd:/\n",
+            "proc/self/cgroup": (
+                "4:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\n1:name=systemd:/\n"
+            ),
             "proc/self/mountinfo": (
                 "30 29 0:27 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n"
                 "31 29 0:28 /docker/abc /sys/fs/cgroup/cpu ro - cgroup cgroup rw,cpu,cpuacct\n"

@@ -35,7 +35,7 @@ def test_a_gpu_is_read_with_the_process_of_another_user(read_stub: Read) -> None
     (process,) = gpu["processes"]
     assert (process["pid"], process["used_bytes"]) == (1, 3 * GIB)
     assert process["command"] == Path("/proc/1/comm").read_text().strip()
-    assert process["own"] is (os.getuid() == os.stat("/proc/1").st_uid)
+    assert process["own"] is (os.getuid() == Path("/proc/1").stat().st_uid)
     assert reading["trouble"] is None
 
 

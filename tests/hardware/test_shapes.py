@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from models import CONFIG, tensors, write_model, write_weights
+from known_models import CONFIG, tensors, write_model, write_weights
+
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.shapes import Linear, ModelShape, read_shape
 
@@ -159,7 +160,9 @@ def test_a_tied_head_that_is_stored_counts_once(tmp_path: Path) -> None:
 
 
 def test_a_multimodal_model_is_described_by_its_decoder(tmp_path: Path) -> None:
-    shapes = {name.replace("model.", "model.language_model.", 1): s for name, s in tensors().items()}
+    shapes = {
+        name.replace("model.", "model.language_model.", 1): s for name, s in tensors().items()
+    }
     shapes |= {
         "model.vision_tower.encoder.layers.0.attn.q_proj.weight": (4, 4),
         "model.vision_tower.encoder.layers.7.attn.q_proj.weight": (4, 4),
@@ -200,9 +203,7 @@ def test_a_big_model_is_read_in_no_time(tmp_path: Path) -> None:
         (without(num_hidden_layers=3), "num_hidden_layers"),
     ],
 )
-def test_config_and_weights_must_agree(
-    tmp_path: Path, config: dict[str, Any], named: str
-) -> None:
+def test_config_and_weights_must_agree(tmp_path: Path, config: dict[str, Any], named: str) -> None:
     problem = refused(write_model(tmp_path, config))
     assert "config.json" in problem.what
     assert named in problem.why

@@ -116,7 +116,5 @@ def write_model(
     """A model folder: config.json and model.safetensors."""
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps(CONFIG if config is None else config))
-    write_weights(
-        folder / "model.safetensors", tensors() if shapes is None else shapes, dtype
-    )
+    write_weights(folder / "model.safetensors", tensors() if shapes is None else shapes, dtype)
     return folder
