@@ -176,7 +176,7 @@ def _sizes(
         cast_weights=a * in_linears if cast else 0,
         loss=loss.bytes,
         forward_loss=loss.forward,
-        dequantised=a * max(m.in_features * m.out_features for m in shape.linears)
+        dequantised=a * max((m.in_features * m.out_features for m in shape.linears), default=0)
         if setup.weights == "nf4"
         else 0,
     )

@@ -37,12 +37,11 @@ def test_nothing_heavy_is_imported(module: str) -> None:
     assert not set(HEAVY) & (set(done.stdout.split()) - set(bare.stdout.split()))
 
 
-def test_the_room_adds_less_than_60_ms_to_bare_python() -> None:
+def test_the_whole_room_adds_less_than_40_ms_of_work_to_msgspec() -> None:
     imports = "; ".join(f"import tunewright.hardware.{module}" for module in MODULES)
     code = (
-        "import time; t = time.process_time(); import msgspec;" + imports +
-        "; print(time.process_time() - t)"
-    )  # fmt: skip
+        f"import time, msgspec; t = time.process_time(); {imports}; print(time.process_time() - t)"
+    )
     seconds = min(
         float(
             subprocess.run(
@@ -51,4 +50,4 @@ def test_the_room_adds_less_than_60_ms_to_bare_python() -> None:
         )
         for _ in range(5)
     )
-    assert seconds < 0.06
+    assert seconds < 0.04
