@@ -116,11 +116,9 @@ def environment_of(run: RunDir) -> Environment | None:
     if not path.is_file():
         return None
     environment = msgspec.json.decode(path.read_bytes(), type=Environment)
-    threads = run.results / "threads.json"
-    if threads.is_file():
-        probed = msgspec.json.decode(threads.read_bytes(), type=dict[str, int])
-        environment = msgspec.structs.replace(environment, threads=probed)
-    return environment
+    from tunewright.engine.train.threads import recorded_threads
+
+    return msgspec.structs.replace(environment, threads=recorded_threads(run.results))
 
 
 def compare_results(
