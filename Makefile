@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 .PHONY: help install demo test test-slow check bench clean
 
 help:
-	@echo "make demo       the main job on the embedded model and task, headless"
+	@echo "make demo       the main job on the embedded model and task (HEADLESS=1: no screens)"
 	@echo "make test       the tests that every change must pass"
 	@echo "make check      format, lint, types, import direction"
 	@echo "make test-slow  the real model, the kill matrix, replay"
@@ -26,7 +26,7 @@ $(READY): pyproject.toml
 	touch $@
 
 demo: $(READY)
-	session="$$($(BIN)/tunewright demo --prepare)" && $(BIN)/tunewright --replay "$$session"
+	$(BIN)/tunewright demo
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -47,7 +47,7 @@ def eject(source: Path, out: Path) -> Path:
         )
     base = path.parent
     model = resolve_model(session.inputs.model, base, cache_home())
-    train, held_out = read_split(session.inputs.data, base, session.inputs.seed)
+    train, held_out, _ = read_split(session.inputs.data, base, session.inputs.seed)
     (out / "data").mkdir(parents=True, exist_ok=True)
     _write_rows(out / "data" / "train.jsonl", train)
     _write_rows(out / "data" / "eval.jsonl", held_out)

@@ -34,6 +34,11 @@ def index_home() -> Path:
     return _place("XDG_STATE_HOME", ".local/state", "index")
 
 
+def state_home() -> Path:
+    """What helps to find out what happened; it may be deleted."""
+    return _place("XDG_STATE_HOME", ".local/state", "state")
+
+
 def sessions_home() -> Path:
     """Session files that the program writes for the person, the demo's among them."""
     return _place("XDG_DATA_HOME", ".local/share", "sessions")

@@ -23,9 +23,9 @@ def resolve_model(spec: str, base: Path, cache: Path) -> Path:
         return _demo_model(spec, cache)
     folder = base / Path(spec).expanduser()
     if folder.exists():
-        return _checked(folder)
+        return check_model_folder(folder)
     if spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
-        return _checked(_hub_snapshot(spec))
+        return check_model_folder(hub_snapshot(spec))
     raise Problem(
         f"there is no model at {folder}",
         why="the path does not exist",
@@ -61,7 +61,8 @@ def _demo_model(spec: str, cache: Path) -> Path:
     return ensure_demo_model(cache)
 
 
-def _checked(folder: Path) -> Path:
+def check_model_folder(folder: Path) -> Path:
+    """`folder`, if it is a whole model with safetensors weights; else the `Problem` with it."""
     if not folder.is_dir():
         raise Problem(
             f"{folder} is a file, not a model folder",
@@ -121,12 +122,17 @@ def _shards(folder: Path) -> set[str]:
     return {name for name in names if isinstance(name, str)}
 
 
-def _hub_snapshot(repo: str) -> Path:
-    """The newest snapshot of `repo` in the local cache, by its documented layout:
-    models--ORG--NAME/refs/main names the folder below snapshots/."""
+def hub_cache() -> Path:
+    """The local Hugging Face cache, by its own variables: HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME."""
     caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("HF_HOME") or f"{caches}/huggingface"
-    hub = Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
+    return Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
+
+
+def hub_snapshot(repo: str) -> Path:
+    """The newest snapshot of `repo` in the local cache, by its documented layout:
+    models--ORG--NAME/refs/main names the folder below snapshots/."""
+    hub = hub_cache()
     stored = hub / f"models--{repo.replace('/', '--')}"
     reference = stored / "refs" / "main"
     if reference.is_file():

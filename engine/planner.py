@@ -45,7 +45,7 @@ def look(inputs: Inputs, base: Path) -> tuple[Inputs, Recorded]:
 
     model_dir = resolve_model(inputs.model, base, cache_home())
     shape = read_shape(model_dir)
-    data, facts = look_at_data(inputs, base, model_dir, inputs.overrides.get("loss.on"))
+    data, facts, _ = look_at_data(inputs, base, model_dir, inputs.overrides.get("loss.on"))
     snapshot = take_snapshot()
     recorded = Recorded(
         snapshot=snapshot,
@@ -282,6 +282,10 @@ def _warnings(recorded: Recorded, fit: MethodFit, max_length: int) -> tuple[str,
         )
     if data.duplicate_rows:
         warnings.append(f"{data.duplicate_rows} rows are exact duplicates of another one")
+    warnings += [
+        f"the field {name!r} of {count:,} rows is not read in the {data.format} format"
+        for name, count in data.unused_fields.items()
+    ]
     return tuple(warnings)
 
 

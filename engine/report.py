@@ -8,34 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
-
-import msgspec
 
 from tunewright.engine.plan import Decision, Plan
-from tunewright.engine.prove.baseline import Baseline
 from tunewright.engine.prove.chart import loss_chart
-from tunewright.engine.prove.evaluate import Evaluation
 from tunewright.engine.prove.markdown import escaped, fenced, sentence, table
 from tunewright.engine.prove.sections import answers_section, proof_section
+from tunewright.engine.results import Results, read_results
 from tunewright.engine.run.curves import read_curves
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.run.view import view
-from tunewright.engine.session import Environment, Session, load_session
+from tunewright.engine.session import Session, load_session
 from tunewright.engine.ship.merge import MergeResult, told
 from tunewright.engine.text import duration, size
 from tunewright.engine.train.result import TrainResult
-from tunewright.hardware.errors import Exit, Problem
-
-T = TypeVar("T")
-
-
-class _Results(msgspec.Struct, frozen=True):
-    baseline: Baseline | None
-    train: TrainResult | None
-    evaluation: Evaluation | None
-    merge: MergeResult | None
-    environment: Environment | None
 
 
 def report_markdown(run_dir: Path) -> str:
@@ -46,13 +31,7 @@ def report_markdown(run_dir: Path) -> str:
     run = RunDir(run_dir)
     head = _head(run)
     session = load_session(run.session)
-    results = _Results(
-        _read(run, "baseline", Baseline),
-        _read(run, "train", TrainResult),
-        _read(run, "evaluate", Evaluation),
-        _read(run, "merge", MergeResult),
-        _read(run, "environment", Environment),
-    )
+    results = read_results(run)
     sections = (
         head,
         _verdict(results),
@@ -68,22 +47,6 @@ def report_markdown(run_dir: Path) -> str:
     )
     filled = [lines for section in sections if (lines := list(section))]
     return "\n\n".join("\n".join(lines) for lines in filled) + "\n"
-
-
-def _read(run: RunDir, stage: str, kind: type[T]) -> T | None:
-    path = run.results / f"{stage}.json"
-    if not path.is_file():
-        return None
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise Problem(
-            f"{path} cannot be read",
-            why=str(error),
-            cure="it is written whole by the run, so another version or another program wrote "
-            "it; report with the version that ran",
-            exit=Exit.FAILED,
-        ) from error
 
 
 def _head(run: RunDir) -> list[str]:
@@ -102,7 +65,7 @@ def _head(run: RunDir) -> list[str]:
     return lines
 
 
-def _verdict(results: _Results) -> Iterator[str]:
+def _verdict(results: Results) -> Iterator[str]:
     if results.evaluation is not None:
         yield f"**{sentence(results.evaluation.verdict)}**"
     elif results.baseline is not None:
@@ -111,7 +74,7 @@ def _verdict(results: _Results) -> Iterator[str]:
         yield "Nothing is measured yet."
 
 
-def _what_ran(session: Session, results: _Results) -> Iterator[str]:
+def _what_ran(session: Session, results: Results) -> Iterator[str]:
     inputs, plan, recorded = session.inputs, session.plan, session.recorded
     yield "## What ran"
     yield ""
@@ -140,7 +103,7 @@ def _what_ran(session: Session, results: _Results) -> Iterator[str]:
             yield f"- warning: {escaped(warning)}"
 
 
-def _took(stage: str, results: _Results) -> str:
+def _took(stage: str, results: Results) -> str:
     found = {
         "baseline": results.baseline,
         "train": results.train,
@@ -274,7 +237,7 @@ def _use(run: RunDir) -> Iterator[str]:
         yield f"- `{kind}/`: {what[kind]}. README.md in it has the code, manifest.json the hashes."
 
 
-def _environment(session: Session, results: _Results) -> Iterator[str]:
+def _environment(session: Session, results: Results) -> Iterator[str]:
     environment = results.environment or (
         session.recorded.environment if session.recorded is not None else None
     )

@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 
 from tunewright.engine.data.example import DataFacts
+from tunewright.engine.decide.answers import Answers
 from tunewright.engine.files import write_atomic
 from tunewright.engine.plan import Plan
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.shapes import ModelShape
 from tunewright.hardware.snapshot import Snapshot
 
-VERSION = "1.0"
+VERSION = "1.1"
 
 
 class DataInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -33,7 +34,7 @@ class DataInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
 class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a person said. `overrides` are settings by name, as `--set` takes them; `stages` limits
-    the run to some of its stages, in their own order."""
+    the run to some of its stages, in their own order; `answers` are those about the goal."""
 
     name: str
     model: str
@@ -42,6 +43,7 @@ class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     seed: int = 42
     overrides: dict[str, Any] = {}
     stages: tuple[str, ...] | None = None
+    answers: Answers | None = None
 
 
 class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -127,7 +129,10 @@ def load_session(path: Path) -> Session:
 
 
 # By version: takes the raw object of that version to the next one.
-_MIGRATIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+_MIGRATIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    # 1.1 added inputs.answers; nothing of 1.0 changed.
+    "1.0": lambda raw: raw | {"version": "1.1"},
+}
 
 
 def _migrate(raw: Any, path: Path) -> Any:

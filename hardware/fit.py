@@ -35,7 +35,7 @@ def training_memory(snapshot: Snapshot) -> tuple[Device, int, str]:
     gpu = most_free_gpu(snapshot)
     if gpu is not None and gpu.free_bytes is not None:
         free = gpu.free_bytes
-        text = f"GPU {gpu.index} ({gpu.name}) has {free / _GIB:.1f} GiB free"
+        text = f"GPU {gpu.label} ({gpu.name}) has {free / _GIB:.1f} GiB free"
         if len(snapshot.gpus) > 1:
             text += f", the most of {len(snapshot.gpus)} GPUs; one process trains on one of them"
         return "cuda", free, text
@@ -44,7 +44,7 @@ def training_memory(snapshot: Snapshot) -> tuple[Device, int, str]:
     if snapshot.gpus:
         gpu = snapshot.gpus[0]
         reason = gpu.unknown.get("free_bytes", "the driver does not say")
-        return "cpu", free, f"the free memory of GPU {gpu.index} is unknown ({reason}): {text}"
+        return "cpu", free, f"the free memory of GPU {gpu.label} is unknown ({reason}): {text}"
     if snapshot.gpu_trouble is not None:
         return "cpu", free, f"{snapshot.gpu_trouble.what}: {text}"
     return "cpu", free, f"no GPU: {text}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tunewright.hardware.snapshot import Host, Trouble
@@ -18,14 +18,19 @@ _NUMERIC_FEATURE = re.compile(
 )
 
 
-def read_host() -> Host:
-    """Read this computer. `cores` and memory are what this process may use: CPU affinity and
-    cgroup limits included. Never raises for the state of the machine."""
+def read_host(places: Mapping[str, Path] | None = None) -> Host:
+    """Read this computer, with the file systems under `places` (what it is for -> folder).
+
+    `cores` and memory are what this process may use: CPU affinity and cgroup limits included.
+    Never raises for the state of the machine.
+    """
     import platform
 
     import psutil
 
+    from tunewright.hardware.allocation import container, numa_nodes, slurm
     from tunewright.hardware.cgroup import read_limits
+    from tunewright.hardware.storage import read_disks, read_shm
 
     unknown: dict[str, str] = {}
     limits = read_limits()
@@ -41,6 +46,10 @@ def read_host() -> Host:
     boot_id = _read(Path("/proc/sys/kernel/random/boot_id")) or _sysctl("kern.bootsessionuuid")
     if boot_id is None:
         unknown["boot_id"] = "the kernel gives no boot id here"
+    swap_total, swap_free = _swap(unknown)
+    shm = read_shm()
+    if shm is None:
+        unknown["shm_total_bytes"] = "this system has no /dev/shm"
     return Host(
         hostname=platform.node(),
         cpu_model=model,
@@ -50,7 +59,31 @@ def read_host() -> Host:
         ram_available_bytes=_least(memory.available, limits.memory_left_bytes),
         boot_id=boot_id,
         unknown=unknown,
+        cores_online=os.cpu_count(),
+        cpu_quota=limits.cpus,
+        ram_installed_bytes=memory.total,
+        swap_total_bytes=swap_total,
+        swap_free_bytes=swap_free,
+        shm_total_bytes=shm and shm[0],
+        shm_free_bytes=shm and shm[1],
+        disks=read_disks(places) if places else (),
+        numa=numa_nodes(),
+        container=container(os.environ),
+        slurm=slurm(os.environ),
+        at_logout=logout_kills(),
     )
+
+
+def _swap(unknown: dict[str, str]) -> tuple[int | None, int | None]:
+    """(total, free) bytes; psutil reads /proc/vmstat too, which a container can lack."""
+    import psutil
+
+    try:
+        swap = psutil.swap_memory()
+    except (OSError, RuntimeError) as error:
+        unknown["swap_total_bytes"] = str(error)
+        return None, None
+    return int(swap.total), int(swap.free)
 
 
 def usable_cores(affinity: int, quota: float | None) -> int:

@@ -10,9 +10,19 @@ from tiny import TinyData
 from tunewright.engine.data.example import DataFacts
 from tunewright.engine.plan import Decision, MethodFit, Plan, PlannedStage
 from tunewright.engine.prove.defaults import default_settings
-from tunewright.engine.run.events import Event
+from tunewright.engine.run.events import Event, EventWriter, Step
 from tunewright.engine.run.job import Job
-from tunewright.engine.session import VERSION, DataInput, Environment, Inputs, Recorded, Session
+from tunewright.engine.run.rundir import ExitRecord, RunDir, RunRecord, write_exit, write_record
+from tunewright.engine.session import (
+    VERSION,
+    DataInput,
+    Environment,
+    Inputs,
+    Recorded,
+    Session,
+    encode_session,
+)
+from tunewright.engine.train.result import TrainResult
 from tunewright.hardware.memory.estimate import MemoryEstimate, MemoryItem
 from tunewright.hardware.shapes import read_shape
 from tunewright.hardware.snapshot import Host, Snapshot
@@ -146,3 +156,47 @@ def write_adapter(model: Path, folder: Path, *, scale: float = 0.3, seed: int = 
     tuned.save_pretrained(folder)
     AutoTokenizer.from_pretrained(model).save_pretrained(folder)
     return folder
+
+
+def start_run(run_dir: Path, job: Job) -> RunDir:
+    run = RunDir(run_dir)
+    run.session.write_bytes(encode_session(job.session))
+    run.events.mkdir(exist_ok=True)
+    run.results.mkdir(exist_ok=True)
+    write_record(run, RunRecord(id="tiny-1", name="tiny", created=1.0))
+    return run
+
+
+def train_result() -> TrainResult:
+    return TrainResult(
+        method="lora", artefact="adapter", steps=40, total_steps=40, epochs=2.0, kept_step=30,
+        first_loss=3.0, final_loss=1.0, final_eval_loss=1.2, best_eval_loss=1.1,
+        eval_losses={"30": 1.1}, tokens=4000, seconds=20.0, trainable_parameters=1000,
+        total_parameters=100_000, threads=2, peak_of="host rss", predicted_peak_bytes=2**20,
+        safe_peak_bytes=2**21, measured_peak_bytes=int(1.1 * 2**20),
+    )  # fmt: skip
+
+
+def finish_run(run_dir: Path, model: Path, data: TinyData) -> Path:
+    """A run directory with real results of every stage but a made-up training; returns it."""
+    from tunewright.engine.prove import baseline, evaluate
+    from tunewright.engine.ship import merge
+
+    write_adapter(model, run_dir / "adapter")
+    job = build_job(run_dir, model, data)
+    run = start_run(run_dir, job)
+    baseline.run(job)
+    job.save_result("train", train_result())
+    with EventWriter(run.events / "1-worker0.jsonl") as events:
+        for step in range(1, 41):
+            events.write(
+                Step(
+                    step=step, total_steps=40, epoch=step / 20, loss=3.0 - step / 20,
+                    learning_rate=1e-4, grad_norm=1.0, tokens=100 * step, tokens_per_second=200.0,
+                    step_seconds=0.5,
+                )
+            )  # fmt: skip
+    evaluate.run(job)
+    merge.run(job)
+    write_exit(run, ExitRecord("done", 0, 1, 2.0, "done"))
+    return run_dir

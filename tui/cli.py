@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Verb -> (module in tunewright.tui.verbs, help). A verb that does not work yet is not here.
 VERBS: dict[str, tuple[str, str]] = {
+    "decide": ("decide", "prompting, RAG, tools or fine-tuning, with the reasons"),
     "train": ("train", "fine-tune a model on a data file, in a detached run"),
     "runs": ("runs", "list runs, compare two, delete one"),
     "attach": ("attach", "follow a run as text; Ctrl-C leaves it running"),
@@ -24,6 +25,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "eject": ("eject", "a train.py of plain transformers, trl and peft that gives the same losses"),
     "hardware": ("hardware", "what this machine has"),
     "methods": ("methods", "the training methods and what each is for"),
+    "size": ("size", "what fits: each method on a model, with its memory line by line"),
     "demo": ("demo", "prepare the embedded model and task, and run them"),
     "schema": ("schema", "the JSON Schema of session.json"),
 }
@@ -43,10 +45,16 @@ def run(arguments: list[str]) -> int:
     """Parse and run; every failure that a person can cause ends in what, why, cure."""
     from tunewright.hardware.errors import Exit, Problem
 
-    options = _parser(arguments).parse_args(arguments)
+    options = None
     try:
+        if not arguments:
+            # Before argparse and all else: the first frame should stand within a tenth of a second.
+            from tunewright.tui.opening import open_screens
+
+            return open_screens()
         from importlib import import_module
 
+        options = _parser(arguments).parse_args(arguments)
         if options.version:
             print(f"tunewright {_installed_version()}")
             return Exit.DONE
@@ -59,8 +67,18 @@ def run(arguments: list[str]) -> int:
                 )
             return int(import_module("tunewright.tui.verbs.replay").run(options))
         if options.verb is None:
-            _parser([]).print_help(sys.stderr)
-            return Exit.BAD_INPUT
+            if options.plain:
+                from tunewright.tui.plain import walk
+
+                return walk(options.session)
+            from tunewright.tui.opening import open_screens
+
+            return open_screens(
+                session=options.session,
+                mouse=options.mouse,
+                plain_ascii=options.ascii,
+                notify=options.notify,
+            )
         module = VERBS[options.verb][0]
         return int(import_module(f"tunewright.tui.verbs.{module}").run(options))
     except Problem as problem:
@@ -98,7 +116,12 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
         from tunewright.tui.verbs import replay
 
         replay.add_arguments(parser)
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    if not replaying and not any(word in VERBS for word in arguments):
+        from tunewright.tui.opening import add_arguments
+
+        add_arguments(parser)
+    # With its `prog` said, argparse need not format a usage line, for which it imports shutil.
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", prog="tunewright")
     named = None if replaying else next((word for word in arguments if word in VERBS), None)
     for verb, (module, help_text) in VERBS.items():
         child = verbs.add_parser(verb, help=help_text, description=help_text, allow_abbrev=False)

@@ -54,6 +54,7 @@ class DataFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `train_tokens` and `trained_tokens` count one epoch: all, and those that carry loss.
     `rendering`: "chat" through the model's template, "plain" without one.
     `answers`: what the last answers are, so that they can be scored.
+    `unused_fields`: fields of the training file that its format does not read, with their rows.
     """
 
     format: Format
@@ -71,3 +72,4 @@ class DataFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rendering: Literal["chat", "plain"]
     answers: Literal["json", "short", "text"]
     template_sha256: str | None = None
+    unused_fields: dict[str, int] = {}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from tunewright.engine.data.example import DataFacts, Example, Finding, Format, Place
+from tunewright.engine.data.example import DataFacts, Example, Finding, Place
+from tunewright.engine.data.read import Reading
 from tunewright.engine.data.split import prompt_key
 from tunewright.engine.data.tokens import IGNORED, Loss, Renderer, Tokens
 from tunewright.hardware.errors import Problem
@@ -113,28 +115,29 @@ def measure(
     eval_examples: Sequence[Example],
     renderer: Renderer,
     loss: Loss,
-    format: Format,
-) -> DataFacts:
-    """The facts that planning needs, from every row; fails as `preflight` does."""
-    lengths: list[int] = []
+    reading: Reading,
+) -> tuple[DataFacts, array[int]]:
+    """The facts that planning needs, from every row, and the tokens of each row: training rows
+    first, then the held-out ones. Fails as `preflight` does."""
+    lengths = array("I")
     trained = 0
     for tokens in checked_rows(examples, renderer, loss):
         lengths.append(len(tokens.input_ids))
         trained += sum(label != IGNORED for label in tokens.labels)
     train_tokens = sum(lengths)
-    lengths += [len(row.input_ids) for row in checked_rows(eval_examples, renderer, loss)]
-    lengths.sort()
+    lengths.extend(len(row.input_ids) for row in checked_rows(eval_examples, renderer, loss))
+    ordered = sorted(lengths)
     texts = [example.messages[-1].content for example in (*examples, *eval_examples)]
     answers = sorted(len(ids) for ids in renderer.encode_all(texts))
-    return DataFacts(
-        format=format,
+    facts = DataFacts(
+        format=reading.format,
         rows=len(examples),
         eval_rows=len(eval_examples),
         train_tokens=train_tokens,
         trained_tokens=trained,
-        length_p50=_quantile(lengths, 0.5),
-        length_p95=_quantile(lengths, 0.95),
-        length_max=lengths[-1],
+        length_p50=_quantile(ordered, 0.5),
+        length_p95=_quantile(ordered, 0.95),
+        length_max=ordered[-1],
         answer_p95=_quantile(answers, 0.95),
         answer_max=answers[-1],
         multi_turn_rows=sum(
@@ -145,7 +148,9 @@ def measure(
         rendering=renderer.rendering,
         answers=_answer_kind(texts, _quantile(answers, 0.95)),
         template_sha256=_template_hash(renderer),
+        unused_fields=reading.unused_fields,
     )
+    return facts, lengths
 
 
 def _quantile(ordered: Sequence[int], share: float) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from array import array
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from tunewright.engine.data.example import DataFacts, Example
 from tunewright.engine.data.fingerprint import check_unchanged, fingerprint
 from tunewright.engine.data.preflight import measure
-from tunewright.engine.data.read import read_examples
+from tunewright.engine.data.read import Reading, read_examples
 from tunewright.engine.data.split import split
 from tunewright.engine.data.tokens import Loss, Renderer
 from tunewright.engine.homes import cache_home
@@ -19,47 +21,55 @@ from tunewright.engine.run.job import Job
 from tunewright.engine.session import DataInput, Inputs
 
 
+class Rows(NamedTuple):
+    """Train and held-out examples, and the reading of the training file that they come from."""
+
+    train: tuple[Example, ...]
+    held: tuple[Example, ...]
+    reading: Reading
+
+
 def load_split(job: Job) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """Train and held-out examples of a run; a `Problem` when a file has changed since."""
-    return read_split(job.session.inputs.data, job.run_dir, job.session.inputs.seed)
+    rows = read_split(job.session.inputs.data, job.run_dir, job.session.inputs.seed)
+    return rows.train, rows.held
 
 
 @lru_cache(maxsize=1)
-def read_split(
-    data: DataInput, base: Path, seed: int
-) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """Train and held-out examples of a data input whose relative paths start from `base`.
+def read_split(data: DataInput, base: Path, seed: int) -> Rows:
+    """The rows of a data input whose relative paths start from `base`.
 
     A separate `eval_path` is taken whole; otherwise a seeded share is held out.
     """
     train_path, eval_path = resolve_data(data, base, cache_home())
     check_unchanged(train_path, data.fingerprint)
-    train = read_examples(train_path, data.format).examples
+    reading = read_examples(train_path, data.format)
     if eval_path is None:
-        return split(train, data.eval_fraction, seed)
+        return Rows(*split(reading.examples, data.eval_fraction, seed), reading)
     check_unchanged(eval_path, data.eval_fingerprint)
-    return train, read_examples(eval_path, data.format).examples
+    return Rows(reading.examples, read_examples(eval_path, data.format).examples, reading)
 
 
 def look_at_data(
     inputs: Inputs, base: Path, model_dir: Path, loss: Loss | None
-) -> tuple[DataInput, DataFacts]:
-    """Read and check every row under the model's tokenizer; the input with its fingerprints, and
-    what planning needs to know. `loss` None measures what the rows suggest."""
+) -> tuple[DataInput, DataFacts, array[int]]:
+    """Read and check every row under the model's tokenizer; the input with its fingerprints, what
+    planning needs to know, and the tokens of each row. `loss` None measures what the rows suggest.
+    """
     data = inputs.data
     train_path, eval_path = resolve_data(data, base, cache_home())
-    train, held = read_split(data, base, inputs.seed)
+    train, held, reading = read_split(data, base, inputs.seed)
     several = any(sum(m.role == "assistant" for m in e.messages) > 1 for e in train)
-    facts = measure(
+    facts, lengths = measure(
         train,
         held,
         Renderer.open(model_dir),
         loss or ("assistant" if several else "completion"),
-        read_examples(train_path, data.format).format,
+        reading,
     )
     data = msgspec.structs.replace(
         data,
         fingerprint=fingerprint(train_path),
         eval_fingerprint=None if eval_path is None else fingerprint(eval_path),
     )
-    return data, facts
+    return data, facts, lengths

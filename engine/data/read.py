@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tunewright.engine.data.example import Example, Finding, Format, Place
+from tunewright.engine.data.example import Example, Format, Place
 from tunewright.engine.data.formats import FORMATS, RowFormat, Wrong, told
 from tunewright.engine.data.jsonrows import read_rows
 from tunewright.hardware.errors import Problem
@@ -16,12 +16,13 @@ SHOWN = 10
 
 
 class Reading(NamedTuple):
-    """All rows of a file. `because` says by what the format was known."""
+    """All rows of a file. `because` says by what the format was known; `unused_fields` are those
+    that the format does not read, with the number of rows that have them."""
 
     examples: tuple[Example, ...]
     format: Format
     because: str
-    findings: tuple[Finding, ...]
+    unused_fields: dict[str, int]
 
 
 def read_examples(path: Path, format: str = "auto") -> Reading:
@@ -37,8 +38,7 @@ def read_examples(path: Path, format: str = "auto") -> Reading:
     chosen, because = _find_format(path, rows, format) if rows else (FORMATS[0], "")
     examples = []
     wrong: list[tuple[int, Wrong]] = list(broken)
-    unknown: Counter[str] = Counter()
-    first_unknown: dict[str, int] = {}
+    unused: Counter[str] = Counter()
     for line, row in rows:
         missing = (
             [key for key in chosen.needs if key not in row] if isinstance(row, dict) else ["row"]
@@ -48,9 +48,7 @@ def read_examples(path: Path, format: str = "auto") -> Reading:
             expected = f"{' and '.join(chosen.needs)} ({chosen.name})"
             wrong.append((line, Wrong(missing[0], f"only {keys or 'nothing'}", expected)))
             continue
-        for key in chosen.unread(row):
-            unknown[key] += 1
-            first_unknown.setdefault(key, line)
+        unused.update(key[:60] for key in chosen.unread(row))
         parsed = chosen.parse(row)
         if isinstance(parsed, list):
             wrong.extend((line, one) for one in parsed)
@@ -58,18 +56,7 @@ def read_examples(path: Path, format: str = "auto") -> Reading:
             examples.append(Example(parsed, Place(str(path), line)))
     if wrong:
         raise _refusal(path, sorted(wrong, key=lambda item: item[0]))
-    findings = tuple(
-        Finding(
-            id="field.unused",
-            severity="info",
-            message=f"the field {key[:60]!r} is not used by the {chosen.name} format",
-            count=count,
-            places=(Place(str(path), first_unknown[key], key[:60]),),
-            fix="nothing to do, unless it was meant to be trained on",
-        )
-        for key, count in unknown.most_common(20)
-    )
-    return Reading(tuple(examples), chosen.name, because, findings)
+    return Reading(tuple(examples), chosen.name, because, dict(unused.most_common(20)))
 
 
 def _find_format(path: Path, rows: list[tuple[int, Any]], asked: str) -> tuple[RowFormat, str]:

@@ -92,6 +92,12 @@ def ensure_demo_model(cache: Path, say: Callable[[str], None] = lambda line: Non
     return folder
 
 
+def demo_model_at(cache: Path) -> Path | None:
+    """The folder of the demo model when it is in `cache`, whole; nothing is fetched."""
+    folder = cache / "models" / NAME
+    return folder if _whole(folder) else None
+
+
 def _whole(folder: Path) -> bool:
     """True if every file of the manifest is there with its size. Content is hashed when written;
     hashing 270 MB on each start would cost more than it finds."""

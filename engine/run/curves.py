@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterator
+from operator import lt
 from pathlib import Path
 
-from tunewright.engine.run.events import Evaluated, Event, Step
+import msgspec
+
 from tunewright.engine.run.reader import EventFile, worker_files
 
 _UNKNOWN = float("nan")
+
+
+class _Point(msgspec.Struct, frozen=True, gc=False):
+    """What a curve needs of a `Step` or an `Evaluated`; every other field and kind is skipped.
+
+    In the order in which `Step` is written: a third of the time of decoding whole events.
+    """
+
+    step: int = 0
+    loss: float | None = None
+    learning_rate: float | None = None
+    grad_norm: float | None = None
+    tokens_per_second: float = 0.0
+    eval_loss: float | None = None
 
 
 class Curves:
@@ -26,23 +43,33 @@ class Curves:
         self.tokens_per_second = array("f")
         self.eval_step = array("q")
         self.eval_loss = array("d")
+        # Raised whenever steps are taken back: what was drawn of them is stale.
+        self.superseded = 0
 
-    def add(self, events: list[Event]) -> None:
-        """Take a batch of one worker's events."""
-        for event in events:
-            if type(event) is Step:
-                if self.step and event.step <= self.step[-1]:
-                    self._forget_from(event.step)
-                self.step.append(event.step)
-                self.loss.append(_UNKNOWN if event.loss is None else event.loss)
-                self.learning_rate.append(event.learning_rate)
-                self.grad_norm.append(_UNKNOWN if event.grad_norm is None else event.grad_norm)
-                self.tokens_per_second.append(event.tokens_per_second)
-            elif type(event) is Evaluated:
-                self.eval_step.append(event.step)
-                self.eval_loss.append(event.eval_loss)
+    def add(self, points: list[_Point]) -> None:
+        """Take a batch of one worker's points, in the order in which they were written."""
+        # Only a Step has a learning rate.
+        steps = [point for point in points if point.learning_rate is not None]
+        evaluations = [point for point in points if point.eval_loss is not None]
+        numbers = [point.step for point in steps]
+        if not all(map(lt, numbers, numbers[1:])):
+            # One writer never goes back; a file that does is damaged, and its latest word counts.
+            latest = {point.step: point for point in steps}
+            numbers = sorted(latest)
+            steps = [latest[step] for step in numbers]
+        if steps and self.step and numbers[0] <= self.step[-1]:
+            self._forget_from(numbers[0])
+        self.step.extend(numbers)
+        # Spelled out rather than a helper: a call for each of a million points takes 0.3 s.
+        self.loss.extend([_UNKNOWN if p.loss is None else p.loss for p in steps])
+        self.learning_rate.extend([p.learning_rate for p in steps])  # type: ignore[misc]
+        self.grad_norm.extend([_UNKNOWN if p.grad_norm is None else p.grad_norm for p in steps])
+        self.tokens_per_second.extend([p.tokens_per_second for p in steps])
+        self.eval_step.extend([p.step for p in evaluations])
+        self.eval_loss.extend([p.eval_loss for p in evaluations])  # type: ignore[misc]
 
     def _forget_from(self, step: int) -> None:
+        self.superseded += 1
         at = bisect_left(self.step, step)
         columns = (self.step, self.loss, self.learning_rate, self.grad_norm, self.tokens_per_second)
         for column in columns:
@@ -53,10 +80,26 @@ class Curves:
         del self.eval_loss[at:]
 
 
+class RunCurves:
+    """The curves of all attempts of a run, growing as it does; the newer attempt supersedes."""
+
+    def __init__(self, events_folder: Path) -> None:
+        self.curves = Curves()
+        self._folder = events_folder
+        self._files: dict[str, EventFile[_Point]] = {}
+
+    def read_new(self) -> Iterator[Curves]:
+        """Take in what was written since the last call, a batch at a time."""
+        for path in worker_files(self._folder):
+            file = self._files.setdefault(path.name, EventFile(path, _Point))
+            for batch in file.read_new():
+                self.curves.add(batch)
+                yield self.curves
+
+
 def read_curves(events_folder: Path) -> Curves:
-    """The curves of all attempts of a run, the newer superseding the older."""
-    curves = Curves()
-    for path in worker_files(events_folder):
-        for batch in EventFile(path).read_new():
-            curves.add(batch)
-    return curves
+    """The curves of all attempts of a run as they stand now."""
+    run = RunCurves(events_folder)
+    for _ in run.read_new():
+        pass
+    return run.curves

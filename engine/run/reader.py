@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -11,18 +12,22 @@ from tunewright.engine.run.events import Event
 
 CHUNK_BYTES = 1 << 20
 
-_decoder = msgspec.json.Decoder(Event)
+E = TypeVar("E")
 
 
-class EventFile:
-    """One writer's events from where the last read ended. A torn last line waits for its rest."""
+class EventFile(Generic[E]):
+    """One writer's events, decoded as `as_type`, from where the last read ended.
 
-    def __init__(self, path: Path) -> None:
+    A torn last line waits for its rest.
+    """
+
+    def __init__(self, path: Path, as_type: Any = Event) -> None:
         self.path = path
-        self._offset = 0
         self.skipped = 0
+        self._offset = 0
+        self._decoder: msgspec.json.Decoder[E] = msgspec.json.Decoder(as_type)
 
-    def read_new(self) -> Iterator[list[Event]]:
+    def read_new(self) -> Iterator[list[E]]:
         """Whole new lines, decoded, a batch of about a mebibyte at a time.
 
         Lines of unknown kinds and damaged ones are left out and counted in `skipped`.
@@ -40,14 +45,14 @@ class EventFile:
                     self._offset += len(lines) + 1
                     yield self._decode(lines)
 
-    def _decode(self, lines: bytes) -> list[Event]:
+    def _decode(self, lines: bytes) -> list[E]:
         try:
-            return _decoder.decode_lines(lines)
+            return self._decoder.decode_lines(lines)
         except (msgspec.DecodeError, msgspec.ValidationError):
             events = []
             for line in lines.split(b"\n"):
                 try:
-                    events.append(_decoder.decode(line))
+                    events.append(self._decoder.decode(line))
                 except (msgspec.DecodeError, msgspec.ValidationError):
                     self.skipped += bool(line)
             return events
@@ -59,7 +64,7 @@ class RunEvents:
     def __init__(self, folder: Path, from_attempt: int = 1) -> None:
         self._folder = folder
         self._from = from_attempt
-        self._files: dict[str, EventFile] = {}
+        self._files: dict[str, EventFile[Event]] = {}
 
     def read_new(self) -> Iterator[Event]:
         """Events since the last call."""

@@ -78,7 +78,8 @@ def living_processes(record: RunRecord) -> list[int]:
 
 def _said_state(run: RunDir, record: RunRecord) -> RunState:
     state: RunState = "starting"
-    for batch in EventFile(run.events / f"{len(record.attempts)}-supervisor.jsonl").read_new():
+    said: EventFile[Event] = EventFile(run.events / f"{len(record.attempts)}-supervisor.jsonl")
+    for batch in said.read_new():
         for event in batch:
             if isinstance(event, State):
                 state = event.state
@@ -89,7 +90,8 @@ def last_failure(run: RunDir, attempt: int) -> Failed | None:
     """The last failure that a worker of `attempt` wrote before it ended."""
     found = None
     for path in sorted(run.events.glob(f"{attempt}-worker*.jsonl")):
-        for batch in EventFile(path).read_new():
+        told: EventFile[Event] = EventFile(path)
+        for batch in told.read_new():
             for event in batch:
                 if isinstance(event, Failed):
                     found = event

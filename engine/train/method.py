@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -69,6 +70,11 @@ class Method(msgspec.Struct, frozen=True):
     settings: tuple[tuple[str, Any, str], ...] = ()
     run: str = "tunewright.engine.train.sft:run"
 
+    @property
+    def in_short(self) -> str:
+        """The first clause of the trade-off, for a narrow column."""
+        return re.split(r"[:,;(]", self.trade_off)[0].strip()
+
     def precision(self, device: Device, capability: Capability = None) -> Precision:
         """Number formats on this device; an unknown capability is taken for an old one."""
         if device == "cpu":
@@ -109,4 +115,6 @@ class Method(msgspec.Struct, frozen=True):
             adapter_bytes=_BYTES[precision.trained],
             lora_dropout=lora and settings.get("lora.lora_dropout", 0.0) > 0,
             chunked_loss=settings.get("training.label_smoothing_factor", 0.0) == 0,
+            gradient_accumulation=settings["training.gradient_accumulation_steps"] > 1,
+            packed=packed,
         )

@@ -3,7 +3,7 @@
 Prints one table. Ratios are taken pair by pair, since the machine is shared and drifts; with each
 comes a 95 % bootstrap interval of the median. Nothing here judges: the README quotes it.
 
-    python tests/bench/run.py [startup] [events] [training]
+    python tests/bench/run.py [startup] [screen] [curve] [events] [training]
 """
 
 from __future__ import annotations
@@ -58,6 +58,26 @@ def pairs(
     middle, low, high = interval([x / y for x, y in zip(a, b, strict=True)])
     told = f"{middle:.3f} [{low:.3f}, {high:.3f}] of {count} pairs"
     return statistics.median(a), statistics.median(b), told
+
+
+def row(name: str, ours: float, plain: float | None = None, told: str = "") -> None:
+    """Print one line of the table; the ratio stands in `told`, taken pair by pair."""
+    print(ROW.format(name, f"{ours:.4g}", "" if plain is None else f"{plain:.4g}", "", told))
+
+
+def bench_screens() -> None:
+    """The screens: first frame, usable paint, bytes on the line."""
+    from bench_screen import bench_screen
+
+    with tempfile.TemporaryDirectory() as folder:
+        bench_screen(row, pairs, make_session(Path(folder)))
+
+
+def bench_curves() -> None:
+    """The curve widget at a million points."""
+    from bench_curve import bench_curve
+
+    bench_curve()
 
 
 def bench_startup() -> None:
@@ -146,12 +166,13 @@ def bench_events(count: int = 1_000_000) -> None:
                     Step(
                         step=step,
                         total_steps=count,
-                        epoch=step / count,
+                        # Rounded as the worker rounds them.
+                        epoch=round(step / count, 4),
                         loss=draw.random(),
                         learning_rate=1e-4,
                         grad_norm=draw.random(),
                         tokens=step * 512,
-                        tokens_per_second=draw.random() * 1e3,
+                        tokens_per_second=round(draw.random() * 1e3, 2),
                         step_seconds=0.5,
                         eta_seconds=1.0,
                         host_bytes=10**9,
@@ -198,12 +219,20 @@ def bench_training(count: int = 7) -> None:
     )
 
 
+BENCHES: dict[str, Callable[[], None]] = {
+    "startup": bench_startup,
+    "screen": bench_screens,
+    "curve": bench_curves,
+    "events": bench_events,
+    "training": bench_training,
+}
+
+
 def main() -> None:
-    asked = sys.argv[1:] or ["startup", "events", "training"]
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
     print(ROW.format("what", "tunewright", "plain", "ratio", "ours / plain, median [95 %]"))
-    for name in asked:
-        {"startup": bench_startup, "events": bench_events, "training": bench_training}[name]()
+    for name in sys.argv[1:] or list(BENCHES):
+        BENCHES[name]()
 
 
 if __name__ == "__main__":

@@ -9,69 +9,26 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from jobs import build_job, write_adapter
+from jobs import build_job, finish_run, start_run
 from tiny import TinyData
 
-from tunewright.engine.prove import baseline, evaluate
 from tunewright.engine.prove.baseline import Baseline
 from tunewright.engine.prove.chart import loss_chart
 from tunewright.engine.prove.evaluate import Evaluation
 from tunewright.engine.prove.markdown import escaped, fenced
 from tunewright.engine.report import report_markdown
 from tunewright.engine.run.curves import Curves
-from tunewright.engine.run.events import EventWriter, Step
-from tunewright.engine.run.job import Job
-from tunewright.engine.run.rundir import ExitRecord, RunDir, RunRecord, write_exit, write_record
-from tunewright.engine.session import encode_session
-from tunewright.engine.ship import merge
-from tunewright.engine.train.result import TrainResult
+from tunewright.engine.run.rundir import ExitRecord, write_exit
 from tunewright.hardware.errors import Problem
 
 NASTY = "a\x1b[31mred\x1b[0m\r| `code` **b** <script>\n``````\n# not a heading\n\u202etxt"
-
-
-def start_run(run_dir: Path, job: Job) -> RunDir:
-    run = RunDir(run_dir)
-    run.session.write_bytes(encode_session(job.session))
-    run.events.mkdir(exist_ok=True)
-    run.results.mkdir(exist_ok=True)
-    write_record(run, RunRecord(id="tiny-1", name="tiny", created=1.0))
-    return run
-
-
-def train_result() -> TrainResult:
-    return TrainResult(
-        method="lora", artefact="adapter", steps=40, total_steps=40, epochs=2.0, kept_step=30,
-        first_loss=3.0, final_loss=1.0, final_eval_loss=1.2, best_eval_loss=1.1,
-        eval_losses={"30": 1.1}, tokens=4000, seconds=20.0, trainable_parameters=1000,
-        total_parameters=100_000, threads=2, peak_of="host rss", predicted_peak_bytes=2**20,
-        safe_peak_bytes=2**21, measured_peak_bytes=int(1.1 * 2**20),
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def finished(
     tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, tiny_data: TinyData
 ) -> Path:
-    run_dir = tmp_path_factory.mktemp("report")
-    write_adapter(tiny_model, run_dir / "adapter")
-    job = build_job(run_dir, tiny_model, tiny_data)
-    run = start_run(run_dir, job)
-    baseline.run(job)
-    job.save_result("train", train_result())
-    with EventWriter(run.events / "1-worker0.jsonl") as events:
-        for step in range(1, 41):
-            events.write(
-                Step(
-                    step=step, total_steps=40, epoch=step / 20, loss=3.0 - step / 20,
-                    learning_rate=1e-4, grad_norm=1.0, tokens=100 * step, tokens_per_second=200.0,
-                    step_seconds=0.5,
-                )
-            )  # fmt: skip
-    evaluate.run(job)
-    merge.run(job)
-    write_exit(run, ExitRecord("done", 0, 1, 2.0, "done"))
-    return run_dir
+    return finish_run(tmp_path_factory.mktemp("report"), tiny_model, tiny_data)
 
 
 def test_a_finished_run_tells_figures_reasons_memory_and_use(finished: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_wrong_type_is_named_by_its_path(tmp_path: Path) -> None:
     assert "$.inputs.seed" in refused(write(tmp_path / "s.json", wrong)).why
 
 
-@pytest.mark.parametrize("version", ["2.0", "1.1", "10.0"])
+@pytest.mark.parametrize("version", ["2.0", "1.2", "10.0"])
 def test_a_newer_version_is_refused(tmp_path: Path, version: str) -> None:
     problem = refused(write(tmp_path / "s.json", {"version": version, "inputs": INPUTS}))
     assert version in problem.what
@@ -86,6 +86,13 @@ def test_an_older_version_is_migrated(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "0.9" in refused(path).what
     monkeypatch.setitem(sessions._MIGRATIONS, "0.9", migrate)
     assert load_session(path).inputs.seed == 3
+
+
+def test_a_session_of_version_1_0_means_what_it_meant(tmp_path: Path) -> None:
+    old = load_session(write(tmp_path / "old.json", {"version": "1.0", "inputs": INPUTS}))
+    new = load_session(write(tmp_path / "new.json", {"version": VERSION, "inputs": INPUTS}))
+    assert old == new
+    assert old.inputs.answers is None
 
 
 def test_relative_paths_follow_the_file_and_other_words_stay(tmp_path: Path) -> None:

@@ -11,12 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stub_nvml import SCENARIOS, build_stub, compiler, stub_environment
-
-READ = (
-    "import msgspec, sys; from tunewright.hardware.nvml import read_gpus;"
-    "sys.stdout.write(msgspec.json.encode(read_gpus()).decode())"
-)
+from stub_nvml import READ, SCENARIOS, build_stub, compiler, stub_environment
 
 
 @pytest.fixture(scope="session")
@@ -30,19 +25,28 @@ def stub_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_stub(tmp_path_factory.mktemp("stub_nvml"))
 
 
+@pytest.fixture(scope="session")
+def old_stub_library(tmp_path_factory: pytest.TempPathFactory, stub_library: Path) -> Path:
+    """The stub without the symbols that an old driver lacks."""
+    return build_stub(tmp_path_factory.mktemp("old_stub_nvml"), old_driver=True)
+
+
 @pytest.fixture
 def read_stub(stub_library: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Call it with a scenario (its name, or its text) and variables: what `read_gpus` returns in a
-    fresh process that loads the stub through the real nvidia-ml-py."""
+    fresh process that loads the stub through the real nvidia-ml-py. `code` runs something else that
+    writes JSON, `library` is another build of the stub."""
 
-    def read(scenario: str, **variables: str) -> dict[str, Any]:
+    def read(
+        scenario: str, *, code: str = READ, library: Path = stub_library, **variables: str
+    ) -> dict[str, Any]:
         path = SCENARIOS / f"{scenario}.txt"
         if "\n" in scenario:
             path = tmp_path / "scenario.txt"
             path.write_text(scenario)
-        environment = stub_environment(stub_library, path, tmp_path / "calls") | variables
+        environment = stub_environment(library, path, tmp_path / "calls") | variables
         done = subprocess.run(
-            [sys.executable, "-c", READ],
+            [sys.executable, "-c", code],
             env=environment,
             capture_output=True,
             text=True,

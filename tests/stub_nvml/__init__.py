@@ -9,6 +9,15 @@ from pathlib import Path
 
 SOURCE = Path(__file__).with_name("nvml.c")
 SCENARIOS = Path(__file__).with_name("scenarios")
+# Programs for a fresh process that loads the stub, each writing JSON.
+READ = (
+    "import msgspec, sys; from tunewright.hardware.nvml import read_gpus;"
+    "sys.stdout.write(msgspec.json.encode(read_gpus()).decode())"
+)
+SNAPSHOT = (
+    "import msgspec, sys; from tunewright.hardware.take import take_snapshot;"
+    "sys.stdout.write(msgspec.json.encode(take_snapshot()).decode())"
+)
 
 
 def compiler() -> str | None:
@@ -16,10 +25,14 @@ def compiler() -> str | None:
     return shutil.which("cc") or shutil.which("gcc")
 
 
-def build_stub(folder: Path) -> Path:
-    """Compile libnvidia-ml.so.1 into `folder`; CalledProcessError with the compiler's words."""
+def build_stub(folder: Path, *, old_driver: bool = False) -> Path:
+    """Compile libnvidia-ml.so.1 into `folder`; CalledProcessError with the compiler's words.
+
+    An `old_driver` lacks the symbols that drivers before 450 lack.
+    """
     library = folder / "libnvidia-ml.so.1"
-    command = [str(compiler()), "-shared", "-fPIC", "-O1"]
+    command = [str(compiler()), "-shared", "-fPIC", "-O1", "-Wall", "-Werror"]
+    command += ["-DOLD_DRIVER"] if old_driver else []
     subprocess.run([*command, "-o", str(library), str(SOURCE)], check=True)
     return library
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from tunewright.engine.run.rundir import LaunchOptions, RunDir
     from tunewright.engine.run.view import RunView
+    from tunewright.engine.session import Session
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -93,6 +94,24 @@ def parse_stages(text: str | None) -> tuple[str, ...] | None:
                 cure=f"--stages {','.join(known)}",
             )
     return tuple(name for name in known if name in asked)
+
+
+def start(
+    planned: Session, base: Path, options: argparse.Namespace, launching: LaunchOptions
+) -> RunDir:
+    """Launch a planned session, or say why it cannot be; whose relative paths start from `base`."""
+    from tunewright.engine.planner import check_ready
+    from tunewright.engine.run.launch import launch
+    from tunewright.hardware.host import logout_kills
+    from tunewright.tui import say
+
+    check_ready(planned, options.python)
+    trouble = logout_kills()
+    if trouble is not None:
+        say.note(f"warning: {trouble.what}\n  why:  {trouble.why}\n  cure: {trouble.cure}")
+    run_dir = launch(planned, base, launching, options.run_dir)
+    say.note(f"run {run_dir.read_record().id} in {run_dir.path}")
+    return run_dir
 
 
 def launch_options(options: argparse.Namespace, threads: dict[str, int]) -> LaunchOptions:

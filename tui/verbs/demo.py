@@ -1,7 +1,9 @@
-"""demo: the embedded model on the embedded task, through --replay."""
+"""demo: the embedded model on the embedded task: on the screens, or through --replay."""
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from tunewright.hardware.errors import Exit
@@ -13,6 +15,11 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--headless",
+        action="store_true",
+        help="replay it without the screens, as without a terminal or with HEADLESS=1",
+    )
     parser.add_argument(
         "--prepare", action="store_true", help="only prepare, and print the session to replay"
     )
@@ -26,5 +33,10 @@ def run(options: argparse.Namespace) -> int:
     if options.prepare:
         say.line(str(path))
         return Exit.DONE
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if terminal and not (options.headless or options.json or os.environ.get("HEADLESS")):
+        from tunewright.tui.opening import open_screens
+
+        return open_screens(path)
     options.replay = str(path)
     return replay.run(options)

@@ -15,6 +15,7 @@ from tunewright.tui.verbs.common import (
     parse_overrides,
     parse_stages,
     say_ending,
+    start,
     summary,
 )
 
@@ -102,16 +103,12 @@ def _dry_run(session: Session, wanted: Session, changed: bool, as_json: bool) ->
 def _replay(
     options: argparse.Namespace, path: Path, session: Session, planned: Session, changed: bool
 ) -> int:
-    from tunewright.engine.planner import check_ready
-    from tunewright.engine.run.launch import launch
     from tunewright.tui.follow import follow
 
     recorded = _with_expectation(session, path)
     threads = recorded.environment.threads if recorded else {}
     launching = launch_options(options, threads)
-    check_ready(planned, options.python)
-    run_dir = launch(planned, path.absolute().parent, launching, options.run_dir)
-    say.note(f"run {run_dir.read_record().id} in {run_dir.path}")
+    run_dir = start(planned, path.absolute().parent, options, launching)
     if options.detach:
         say.line(run_dir.read_record().id)
         return Exit.DONE

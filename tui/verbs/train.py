@@ -13,6 +13,7 @@ from tunewright.tui.verbs.common import (
     parse_overrides,
     parse_stages,
     say_ending,
+    start,
     summary,
 )
 
@@ -38,8 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from tunewright.engine.planner import check_ready, replan
-    from tunewright.engine.run.launch import launch
+    from tunewright.engine.planner import replan
     from tunewright.engine.session import VERSION, Session, rebase, save_session
     from tunewright.tui.follow import follow
     from tunewright.tui.plan_text import plan_lines
@@ -59,11 +59,9 @@ def run(options: argparse.Namespace) -> int:
                 say.line(line)
         assert planned.plan is not None
         return Exit.DOES_NOT_FIT if planned.plan.chosen().verdict == "no" else Exit.DONE
-    check_ready(planned, options.python)
-    run_dir = launch(planned, here, launching, options.run_dir)
-    run_id = run_dir.read_record().id
-    say.note(f"run {run_id} in {run_dir.path}")
+    run_dir = start(planned, here, options, launching)
     if options.detach:
+        run_id = run_dir.read_record().id
         if options.json:
             say.data({"id": run_id, "path": str(run_dir.path)})
         else:

@@ -5,7 +5,7 @@ from tunewright.engine.train.method import Method, Precision
 METHOD = Method(
     id="lora",
     title="LoRA",
-    trade_off="trains about 1 % of the weights, so it needs little more memory than running the "
+    trade_off="few weights learn (about 1 %), so it needs little more memory than running the "
     "model, forgets little and gives a file of a few MB; a behaviour far from the base wants a "
     "higher rank or full fine-tuning",
     trainable="lora",

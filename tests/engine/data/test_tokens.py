@@ -154,9 +154,12 @@ def test_preflight_blocks_when_answers_would_be_cut(renderer: Renderer) -> None:
 
 
 def test_facts_count_what_is_there(tiny_data: TinyData, renderer: Renderer) -> None:
-    train = read_examples(tiny_data.train).examples
+    reading = read_examples(tiny_data.train)
+    train = reading.examples
     held = read_examples(tiny_data.eval).examples
-    facts = measure((*train, train[0]), held, renderer, "completion", "prompt_completion")
+    facts, lengths = measure((*train, train[0]), held, renderer, "completion", reading)
+    assert len(lengths) == facts.rows + facts.eval_rows
+    assert max(lengths) == facts.length_max
     assert (facts.rows, facts.eval_rows) == (len(train) + 1, len(held))
     assert facts.duplicate_rows == 1
     assert facts.answers == "json"

@@ -13,7 +13,14 @@ from tunewright.engine.data.example import DataFacts
 from tunewright.engine.plan import Decision, MethodFit, Plan, PlannedStage
 from tunewright.engine.run.events import Event, Step
 from tunewright.engine.run.job import Job
-from tunewright.engine.session import DataInput, Environment, Inputs, Recorded, Session
+from tunewright.engine.session import (
+    VERSION,
+    DataInput,
+    Environment,
+    Inputs,
+    Recorded,
+    Session,
+)
 from tunewright.engine.train.defaults import default_settings
 from tunewright.engine.train.registry import method
 from tunewright.hardware.memory.estimate import MemoryEstimate, MemoryItem
@@ -127,7 +134,7 @@ class Run:
         item = MemoryItem("weights", 412_000, "103,000 x 4 bytes")
         estimate = MemoryEstimate((item,), 412_000, 400_000, 500_000, 600_000, ())
         self.session = Session(
-            version="1.0",
+            version=VERSION,
             inputs=Inputs(
                 name="tiny",
                 model=str(model),

@@ -1,0 +1,118 @@
+"""What the rows themselves say, so that nobody needs to be asked."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from tunewright.engine.data.example import DataFacts, Example
+from tunewright.engine.data.split import prompt_key
+
+# Below this share of the rows, a few contradictions are slips; above the second they are the data.
+MIXED_CONFLICTS = 0.05
+LOW_CONFLICTS = 0.20
+# An answer of so many bytes has at most so many tokens; `DataFacts.answers` calls 64 tokens short.
+_SHORT_BYTES = 64
+
+
+class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Counts of rows; None where nothing has counted them.
+
+    `rows` are for training and `eval_rows` held out. `duplicate_rows` of the training rows repeat
+    another one, `conflicting_rows` share their prompt with a row that is answered otherwise.
+    `distinct_answers`: different last answers of the training rows.
+    `answers`: what the answers are, as in `DataFacts`.
+    """
+
+    rows: int | None = None
+    eval_rows: int | None = None
+    duplicate_rows: int | None = None
+    conflicting_rows: int | None = None
+    distinct_answers: int | None = None
+    answers: Literal["json", "short", "text"] | None = None
+
+    @property
+    def total(self) -> int | None:
+        """Rows for training and held out together."""
+        return None if self.rows is None else self.rows + (self.eval_rows or 0)
+
+    @property
+    def distinct(self) -> int | None:
+        """Examples that say something new: all rows without the repeated ones. Only training rows
+        were compared, so held-out rows count at the training rows' share."""
+        if self.rows is None or self.total is None:
+            return None
+        fresh = self.rows - (self.duplicate_rows or 0)
+        return self.total * fresh // self.rows if self.rows else self.total
+
+    @property
+    def duplicate_share(self) -> float:
+        return (self.duplicate_rows or 0) / self.rows if self.rows else 0.0
+
+    @property
+    def conflict_share(self) -> float:
+        """Share of rows that contradict another one; 0 for free text, which may vary rightly."""
+        if not self.rows or self.answers not in ("json", "short"):
+            return 0.0
+        return (self.conflicting_rows or 0) / self.rows
+
+    @property
+    def constant(self) -> bool:
+        """Every row has the same answer, whatever is asked."""
+        return self.distinct_answers == 1 and (self.rows or 0) > 1
+
+    @property
+    def quality(self) -> Literal["mixed", "low"] | None:
+        """What contradictions say of the quality; without them it stays unknown: no count can tell
+        that answers are right."""
+        if self.conflict_share >= LOW_CONFLICTS:
+            return "low"
+        return "mixed" if self.conflict_share >= MIXED_CONFLICTS else None
+
+
+def facts_of(data: DataFacts) -> Facts:
+    """The facts that planning has already measured. It counts no contradictions."""
+    return Facts(
+        rows=data.rows,
+        eval_rows=data.eval_rows,
+        duplicate_rows=data.duplicate_rows,
+        answers=data.answers,
+    )
+
+
+def facts_of_rows(examples: Sequence[Example]) -> Facts:
+    """Facts of rows before a model is chosen: what can be counted without a tokenizer.
+
+    `answers` stays None for answers that only a tokenizer could call short or not.
+    """
+    rows = [(prompt_key(e), e.messages[-1].content) for e in examples]
+    distinct = set(rows)
+    answers_to = Counter(prompt for prompt, _ in distinct)
+    texts = [answer for _, answer in rows]
+    return Facts(
+        rows=len(rows),
+        duplicate_rows=len(rows) - len(distinct),
+        conflicting_rows=sum(answers_to[prompt] > 1 for prompt, _ in rows),
+        distinct_answers=len(set(texts)),
+        answers=_kind(texts),
+    )
+
+
+def _kind(texts: Sequence[str]) -> Literal["json", "short"] | None:
+    if not texts:
+        return None
+    if sum(_is_json_object(text) for text in texts) >= 0.95 * len(texts):
+        return "json"
+    sizes = sorted(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    return "short" if sizes[int(0.95 * len(sizes))] <= _SHORT_BYTES else None
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -1,0 +1,350 @@
+"""The rules of the decision, in the order in which they are told.
+
+A rule is a row: when it fires, what it speaks for and against and how strongly, its sentence, and
+where it comes from. Weights are ours, chosen so that the sources' own verdicts come out; what they
+add up to is read by `settle`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from tunewright.engine.decide.case import ENOUGH, FEW, Case
+from tunewright.engine.decide.guide import Verdicts, checklist, table
+
+SLIGHT, CLEAR, STRONG, VERY_STRONG, DECIDES = 1, 2, 3, 4, 9
+
+Effects = tuple[tuple[Verdicts, int], ...]
+
+
+class Rule(NamedTuple):
+    """`effects`: approach and weight, above 0 for and below 0 against it. `doubt`: how much the
+    verdict loses in confidence when the rule fires."""
+
+    id: str
+    when: Callable[[Case], bool]
+    effects: Effects
+    sentence: Callable[[Case], str]
+    source: str
+    doubt: Literal["", "some", "much"] = ""
+
+
+def _said(text: str) -> Callable[[Case], str]:
+    return lambda _: text
+
+
+def _first_prompt(told: str) -> str:
+    return (
+        f"{told}: an instruction and a few examples in the prompt cost minutes, and show what is "
+        "missing"
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "lookup.live",
+        lambda c: c.external_lookup is True,
+        (("tools", DECIDES), ("fine_tune", -CLEAR)),
+        _said(
+            "live lookups or actions are needed: no training and no stored index holds what is "
+            "only known at the time of the question, a tool call does"
+        ),
+        checklist("external"),
+    ),
+    Rule(
+        "lookup.and_works",
+        lambda c: c.external_lookup is True and c.prompting == "works",
+        (("prompting", SLIGHT),),
+        _said(
+            "prompting is said to work, and live lookups are said to be needed: one of the two is "
+            "only partly so"
+        ),
+        "consistency of the answers",
+        "some",
+    ),
+    Rule(
+        "lookup.and_behaviour",
+        lambda c: c.external_lookup is True and c.behaviour is True and c.prompting == "fails",
+        (("fine_tune", CLEAR),),
+        _said(
+            "new behaviour is wanted as well and prompting fails at it: it can be trained later, "
+            "on recorded conversations with the tools"
+        ),
+        table("fine_tune"),
+        "some",
+    ),
+    Rule(
+        "prompting.works",
+        lambda c: c.prompting == "works",
+        (("prompting", DECIDES), ("fine_tune", -STRONG)),
+        _said("prompting already works well enough: the cheapest approach, with the least upkeep"),
+        checklist("works"),
+    ),
+    Rule(
+        "prompting.works_at_a_price",
+        lambda c: (
+            c.prompting == "works" and (c.latency_critical is True or c.token_cost_critical is True)
+        ),
+        (("fine_tune", SLIGHT),),
+        _said(
+            "it works at a price: latency or token cost is critical, and a tuned model needs a "
+            "shorter prompt"
+        ),
+        checklist("tokens"),
+        "some",
+    ),
+    Rule(
+        "prompting.works_until_it_changes",
+        lambda c: c.prompting == "works" and c.knowledge in ("changes_monthly", "changes_daily"),
+        (("rag", SLIGHT),),
+        _said(
+            "the knowledge in the prompt changes and has to be renewed by hand; retrieval would "
+            "renew it by itself"
+        ),
+        checklist("changes"),
+        "some",
+    ),
+    Rule(
+        "prompting.untried",
+        lambda c: c.prompting == "untried",
+        (("prompting", VERY_STRONG), ("fine_tune", -VERY_STRONG)),
+        _said(_first_prompt("prompting has not been tried")),
+        table("prompting"),
+    ),
+    Rule(
+        "prompting.not_said",
+        lambda c: c.prompting is None,
+        (("prompting", VERY_STRONG), ("fine_tune", -VERY_STRONG)),
+        _said(_first_prompt("nothing says that prompting was tried")),
+        table("prompting"),
+    ),
+    Rule(
+        "prompting.fails",
+        lambda c: c.prompting == "fails" and c.blamed_on_behaviour,
+        (("fine_tune", STRONG), ("prompting", -STRONG)),
+        _said("prompting was tried and does not reach the output that is wanted"),
+        checklist("format"),
+    ),
+    Rule(
+        "prompting.partly",
+        lambda c: c.prompting == "partly" and c.blamed_on_behaviour,
+        (("fine_tune", CLEAR), ("prompting", SLIGHT)),
+        _said("prompting gets there only in part: it does not give the consistency that is needed"),
+        checklist("consistent"),
+    ),
+    Rule(
+        "prompting.lacks_knowledge",
+        lambda c: c.prompting in ("fails", "partly") and not c.blamed_on_behaviour,
+        (("rag", SLIGHT),),
+        _said(
+            "prompting falls short where the answers need knowledge that the model does not have: "
+            "that alone can be the cause"
+        ),
+        table("rag"),
+    ),
+    Rule(
+        "prompting.nothing_missing",
+        lambda c: (
+            c.prompting in ("fails", "partly")
+            and c.behaviour is False
+            and c.knowledge == "none"
+            and c.external_lookup is not True
+        ),
+        (("prompting", SLIGHT),),
+        _said(
+            "prompting falls short, yet neither new behaviour, nor knowledge, nor lookups are said "
+            "to be missing: these answers conflict; examples in the prompt, or a larger model, may "
+            "be all that is needed"
+        ),
+        "consistency of the answers",
+        "much",
+    ),
+    Rule(
+        "behaviour.new",
+        lambda c: c.behaviour is True,
+        (("fine_tune", CLEAR),),
+        _said("a new style, format or skill is wanted: that is what training changes"),
+        table("fine_tune"),
+    ),
+    Rule(
+        "behaviour.known",
+        lambda c: c.behaviour is False,
+        (("prompting", SLIGHT), ("fine_tune", -CLEAR)),
+        _said("no new style, format or skill is wanted: instructions can ask for what is there"),
+        table("prompting"),
+    ),
+    Rule(
+        "knowledge.static",
+        lambda c: c.knowledge == "static",
+        (("rag", STRONG),),
+        _said(
+            "the answers need specific knowledge: retrieval gives it, can be checked, and learns "
+            "facts more reliably than training does"
+        ),
+        table("rag") + "; Ovadia et al. 2023, arXiv:2312.05934",
+    ),
+    Rule(
+        "knowledge.changes",
+        lambda c: c.knowledge in ("changes_monthly", "changes_daily"),
+        (("rag", STRONG + CLEAR), ("fine_tune", -SLIGHT)),
+        lambda c: (
+            "the knowledge changes "
+            + ("daily" if c.knowledge == "changes_daily" else "monthly")
+            + ": an index is updated in minutes, a trained model would be out of date each time"
+        ),
+        checklist("changes"),
+    ),
+    Rule(
+        "knowledge.and_behaviour",
+        lambda c: c.needs_knowledge and c.behaviour is True,
+        (("fine_tune_rag", SLIGHT),),
+        _said("both new behaviour and specific knowledge are wanted: each is had in its own way"),
+        table("fine_tune_rag"),
+    ),
+    Rule(
+        "retrieval.too_slow",
+        lambda c: c.needs_knowledge and c.latency_critical is True,
+        (("rag", -CLEAR),),
+        _said(
+            "latency is critical, and retrieval adds a search and a longer prompt to each answer"
+        ),
+        checklist("retrieval"),
+    ),
+    Rule(
+        "retrieval.too_costly",
+        lambda c: c.needs_knowledge and c.token_cost_critical is True,
+        (("rag", -CLEAR),),
+        _said("token cost is critical, and retrieved passages are paid for with each answer"),
+        checklist("retrieval"),
+    ),
+    Rule(
+        "latency.critical",
+        lambda c: c.latency_critical is True,
+        (("fine_tune", SLIGHT),),
+        _said("latency is critical: a tuned model needs no long prompt, and can be a smaller one"),
+        checklist("retrieval"),
+    ),
+    Rule(
+        "tokens.critical",
+        lambda c: c.token_cost_critical is True,
+        (("fine_tune", SLIGHT),),
+        _said("token cost is critical: what is trained need not be said in each prompt"),
+        checklist("tokens"),
+    ),
+    Rule(
+        "task.repetitive",
+        lambda c: c.repetitive is True,
+        (("fine_tune", SLIGHT),),
+        _said("the task is repetitive and well defined: it pays to train it once"),
+        checklist("repetitive"),
+    ),
+    Rule(
+        "task.domain_terms",
+        lambda c: c.domain_terms is True,
+        (("fine_tune", SLIGHT),),
+        _said("terms or reasoning of a special field are needed"),
+        checklist("domain"),
+    ),
+    Rule(
+        "data.constant",
+        lambda c: c.facts.constant,
+        (("collect_data", STRONG),),
+        lambda c: (
+            f"all {c.facts.rows:,} rows have the same answer: there is nothing in them to learn "
+            "but that one answer"
+        ),
+        checklist("few"),
+    ),
+    Rule(
+        "data.none",
+        lambda c: c.examples == 0,
+        (("collect_data", STRONG),),
+        _said("there are no examples to train on"),
+        checklist("few"),
+    ),
+    Rule(
+        "data.few",
+        lambda c: c.few and c.examples != 0,
+        (("collect_data", STRONG),),
+        lambda c: (
+            f"{c.examples:,} distinct example{'s' if c.examples != 1 else ''}: under {FEW}, a "
+            "model learns them by heart rather than the task"
+        ),
+        checklist("few"),
+    ),
+    Rule(
+        "data.low_quality",
+        lambda c: c.quality == "low",
+        (("collect_data", STRONG),),
+        lambda c: (
+            f"{c.facts.conflicting_rows:,} of {c.facts.rows:,} rows have a prompt that another row "
+            "answers otherwise: the model would learn the contradiction"
+            if c.facts.quality == "low"
+            else "the examples are of low quality, and a tuned model copies what it is shown"
+        ),
+        checklist("few"),
+    ),
+    Rule(
+        "data.thin",
+        lambda c: c.thin and c.quality not in ("high", "low"),
+        (("collect_data", CLEAR),),
+        lambda c: (
+            f"{c.examples:,} examples lie between {FEW} and {ENOUGH}, where nobody can tell "
+            "beforehand, and nothing says that they are good"
+        ),
+        "between two lines of the expert checklist: under 100, and 500 or more",
+        "much",
+    ),
+    Rule(
+        "data.thin_but_good",
+        lambda c: c.thin and c.quality == "high",
+        (("collect_data", SLIGHT),),
+        lambda c: (
+            f"{c.examples:,} good examples lie between {FEW} and {ENOUGH}: a small pilot can "
+            "tell, a rule cannot (1,000 carefully chosen ones were enough for LIMA)"
+        ),
+        "between two lines of the expert checklist; Zhou et al. 2023, arXiv:2305.11206",
+        "much",
+    ),
+    Rule(
+        "data.enough",
+        lambda c: c.enough and c.quality != "low" and not c.facts.constant,
+        (("fine_tune", SLIGHT),),
+        lambda c: (
+            f"{c.examples:,} examples: {ENOUGH} or more are there"
+            + ("" if c.examples is not None and c.examples >= 1000 else "; 1,000 are better")
+        ),
+        checklist("rows"),
+    ),
+    Rule(
+        "data.repeats",
+        lambda c: c.facts.duplicate_share >= 0.1,
+        (("collect_data", SLIGHT),),
+        lambda c: (
+            f"{c.facts.duplicate_rows:,} of {c.facts.rows:,} rows repeat another one and teach "
+            "nothing new"
+        ),
+        "data quality checklist: no exact or near-duplicates; Lee et al. 2022, arXiv:2107.06499",
+        "some",
+    ),
+    Rule(
+        "data.claimed",
+        lambda c: c.claimed is not None,
+        (("collect_data", SLIGHT),),
+        lambda c: f"{c.claimed:,} examples were said; the rows hold {c.facts.distinct:,} distinct",
+        "count of the rows",
+        "some",
+    ),
+    Rule(
+        "data.contradicts",
+        lambda c: c.facts.quality is not None and c.quality == "high",
+        (("collect_data", SLIGHT),),
+        lambda c: (
+            f"the examples are said to be of high quality, yet {c.facts.conflicting_rows:,} of "
+            f"{c.facts.rows:,} rows have a prompt that another row answers otherwise"
+        ),
+        "count of the rows",
+        "some",
+    ),
+)

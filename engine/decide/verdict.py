@@ -1,0 +1,61 @@
+"""What a decision says: plain data, the same on a screen and as JSON."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from tunewright.engine.decide.guide import Approach, Verdicts
+from tunewright.engine.decide.training import TrainingStep
+
+Confidence = Literal["high", "medium", "low"]
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """A rule that fired. `towards`: the approaches that it speaks for."""
+
+    rule: str
+    sentence: str
+    source: str
+    towards: tuple[Verdicts, ...]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One other answer, and the verdict it would lead to. `value` stands for its whole choice."""
+
+    field: str
+    value: str | bool | int
+    verdict: Verdicts
+    sentence: str
+
+
+class NextStep(msgspec.Struct, frozen=True):
+    """The next cheapest experiment. `command` None: this version has none for it. Words in capitals
+    stand for what is not known yet."""
+
+    sentence: str
+    command: str | None
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The decision and all that belongs to it.
+
+    `open_questions` are ids, in order, that can still change the verdict. `answered_by_facts`: what
+    counts answered in a person's stead. `training` is empty unless the verdict is to train.
+    `measured` False: by rules only, provisional until tried on a person's own rows.
+    """
+
+    verdict: Verdicts
+    title: str
+    confidence: Confidence
+    confidence_because: str
+    because: tuple[Reason, ...]
+    against: tuple[Reason, ...]
+    would_change: tuple[Change, ...]
+    next_step: NextStep
+    training: tuple[TrainingStep, ...]
+    approaches: tuple[Approach, ...]
+    open_questions: tuple[str, ...]
+    answered_by_facts: dict[str, Any]
+    measured: bool = False

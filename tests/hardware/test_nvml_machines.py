@@ -1,0 +1,189 @@
+"""Whole machines: links, slices, displays, old drivers, many devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stub_nvml import SNAPSHOT
+from stub_nvml.machines import MIB, desktop, h100_box, h100_mig, spark
+
+Read = Callable[..., dict[str, Any]]
+
+
+def test_everything_about_an_h100_is_read(read_stub: Read) -> None:
+    reading = read_stub(h100_box())
+    assert len(reading["gpus"]) == 8
+    assert reading["nvml_version"] == "13.580.65.06"
+    gpu = reading["gpus"][5]
+    assert gpu["pci_bus_id"] == "00000000:1C:00.0"
+    assert gpu["architecture"] == "Hopper"
+    assert gpu["unknown"] == {}
+    assert gpu["reserved_bytes"] == 500 * MIB
+    assert gpu["can"] == {
+        "fp16": True, "int8": True, "bf16": True, "tf32": True, "flash-attention": True,
+        "fp8": True, "fp4": False,
+    }  # fmt: skip
+    now = gpu["activity"]
+    assert (now["gpu_percent"], now["memory_percent"], now["temperature_c"]) == (37, 12, 41)
+    assert (now["power_watts"], now["power_limit_watts"]) == (118.5, 700.0)
+    assert (now["sm_mhz"], now["memory_mhz"], now["performance_state"]) == (1980, 2619, "P0")
+    assert now["throttled"] == ["power limit"]
+    assert (now["pcie_generation"], now["pcie_width"]) == (5, 16)
+    assert now["nvlink_sent_bytes"] == 1005 * 1024
+    # The board has no fan, and that is said.
+    assert now["fan_percent"] is None
+    assert now["unknown"] == {"fan_percent": "NVML says: Not Supported"}
+    board = gpu["board"]
+    assert (board["persistence_mode"], board["compute_mode"]) == (True, "shared")
+    assert (board["display_connected"], board["display_active"]) == (False, False)
+    assert (board["slows_at_c"], board["power_max_watts"]) == (87, 700.0)
+    assert (board["pcie_max_generation"], board["pcie_max_width"]) == (5, 16)
+    assert (board["numa_nodes"], board["cpus"]) == ([1], "16-31")
+    health = gpu["health"]
+    assert (health["ecc"], health["corrected"], health["uncorrected"]) == (True, 3, 0)
+    assert (health["corrected_ever"], health["remapped_rows"]) == (11, 1)
+    assert (health["remap_pending"], health["remap_failed"]) == (False, False)
+    assert health["unknown"]["retired_pages"] == "NVML says: Not Supported"
+
+
+def test_links_lead_to_the_switch_and_every_pair_has_its_path(read_stub: Read) -> None:
+    reading = read_stub(h100_box())
+    link = reading["gpus"][0]["nvlink"]
+    assert (link["links"], link["active"], link["version"]) == (18, 18, "4.0")
+    assert link["peers"] == {"NVSwitch": 18}
+    assert link["link_bytes_per_second"] == 26_562_000_000
+    pairs = {(pair["a"], pair["b"]): pair for pair in reading["pairs"]}
+    assert len(pairs) == 28
+    assert pairs[0, 3]["path"] == "NUMA node"
+    assert pairs[0, 4]["path"] == "across sockets"
+    assert {pair["nvlinks"] for pair in pairs.values()} == {18}
+    assert {pair["p2p"] for pair in pairs.values()} == {True}
+
+
+def test_a_bridge_counts_the_links_between_two_gpus(read_stub: Read) -> None:
+    a, b = "00000000:01:00.0", "00000000:02:00.0"
+    reading = read_stub(
+        f"gpu A\npci {a}\nlink up {b}\nlink up {b}\nlink down\n"
+        f"gpu B\npci {b}\nlink up {a}\nlink up {a}\nlink down\ngpu C\npci 00000000:03:00.0\n"
+    )
+    links = [gpu["nvlink"] for gpu in reading["gpus"]]
+    assert (links[0]["links"], links[0]["active"], links[0]["peers"]) == (3, 2, {b: 2})
+    assert links[2] is None
+    assert [pair["nvlinks"] for pair in reading["pairs"]] == [2, 0, 0]
+
+
+def test_a_slice_is_a_device_and_its_gpu_is_not(read_stub: Read) -> None:
+    reading = read_stub(h100_mig())
+    first, second, whole = reading["gpus"]
+    assert [gpu["index"] for gpu in reading["gpus"]] == [0, 0, 1]
+    assert first["uuid"] == "MIG-00000000-1111-2222"
+    assert first["total_bytes"] == 40320 * MIB
+    assert first["free_bytes"] == 40000 * MIB
+    assert first["compute_capability"] == [9, 0]
+    assert first["can"]["fp8"] is True
+    assert second["mig"] == {
+        "number": 1,
+        "parent_uuid": "GPU-5a1f0000-0000-0000-0000-000000000000",
+        "profile": "3g.40gb",
+        "gpu_instance": 2,
+        "compute_instance": 0,
+        "multiprocessors": 60,
+    }
+    assert whole["mig"] is None
+    assert [gpu["index"] for gpu in reading["split"]] == [0]
+    assert reading["trouble"] is None
+
+
+def test_a_slice_whose_name_tells_no_profile_is_named_by_its_size(read_stub: Read) -> None:
+    machine = h100_mig(1).replace("slice NVIDIA H100 80GB HBM3 MIG 3g.40gb", "slice NVIDIA H100")
+    part = read_stub(machine)["gpus"][0]
+    assert part["mig"]["profile"] == "3g.40gb"
+
+
+def test_mig_mode_without_a_slice_says_how_to_make_one(read_stub: Read) -> None:
+    reading = read_stub(h100_mig(0))
+    assert [gpu["index"] for gpu in reading["gpus"]] == [1]
+    assert "GPU 0 is in MIG mode" in reading["trouble"]["what"]
+    assert "nvidia-smi mig" in reading["trouble"]["cure"]
+
+
+@pytest.mark.parametrize(
+    ("value", "uuids"),
+    [
+        ("MIG-00000001", ["MIG-00000001-1111-2222"]),
+        ("MIG-GPU-5a1f0000-0000-0000-0000-000000000000/1/0", ["MIG-00000000-1111-2222"]),
+        ("0", ["MIG-00000000-1111-2222"]),
+        ("1", ["GPU-5a1f0000-0000-0000-0000-000000000001"]),
+        ("MIG-0000000", []),
+    ],
+)
+def test_cuda_visible_devices_names_slices(read_stub: Read, value: str, uuids: list[str]) -> None:
+    reading = read_stub(h100_mig(), CUDA_VISIBLE_DEVICES=value)
+    assert [gpu["uuid"] for gpu in reading["gpus"]] == uuids
+    assert len(reading["hidden"]) == 3 - len(uuids)
+
+
+def test_cuda_shows_one_slice_only(read_stub: Read) -> None:
+    reading = read_stub(h100_mig(), CUDA_VISIBLE_DEVICES="MIG-00000001,MIG-00000000")
+    assert [gpu["uuid"] for gpu in reading["gpus"]] == ["MIG-00000001-1111-2222"]
+    assert "one MIG slice" in reading["trouble"]["why"]
+
+
+def test_a_desktop_shows_its_screen_and_why_it_is_slow(read_stub: Read) -> None:
+    busy, idle = read_stub(desktop())["gpus"]
+    assert busy["board"]["display_active"] is True
+    assert busy["activity"]["fan_percent"] == 62
+    assert busy["activity"]["throttled"] == ["too hot (driver)", "too hot (hardware)"]
+    assert idle["activity"]["throttled"] == ["idle"]
+    assert [process["pid"] for process in busy["processes"]] == [1]
+    assert busy["can"]["fp8"] is False
+    assert idle["can"]["fp8"] is True
+    assert idle["nvlink"] is None
+
+
+def test_why_two_gpus_cannot_reach_each_other_is_said(read_stub: Read) -> None:
+    (pair,) = read_stub(desktop())["pairs"]
+    assert pair["path"] == "host bridge"
+    assert pair["p2p"] is False
+    assert pair["p2p_why"] == "it is not supported"
+
+
+def test_sixteen_devices_are_sixteen_devices(read_stub: Read) -> None:
+    reading = read_stub(h100_box(16))
+    assert [gpu["index"] for gpu in reading["gpus"]] == list(range(16))
+    assert len(reading["pairs"]) == 120
+
+
+def test_an_old_driver_without_the_newer_symbols_is_read(
+    read_stub: Read, old_stub_library: Path
+) -> None:
+    reading = read_stub(h100_box(2), library=old_stub_library)
+    gpu = reading["gpus"][0]
+    assert gpu["free_bytes"] is not None
+    assert gpu["reserved_bytes"] is None
+    # From the compute capability, since the driver does not say.
+    assert gpu["architecture"] == "Hopper"
+    assert gpu["activity"]["temperature_c"] == 41
+    assert gpu["activity"]["throttled"] == ["power limit"]
+    assert gpu["health"]["unknown"]["remapped_rows"] == "this driver is too old to say"
+    assert gpu["unknown"] == {}
+    assert reading["trouble"] is None
+
+
+def test_a_part_without_memory_of_its_own_has_that_of_the_host(read_stub: Read) -> None:
+    snapshot = read_stub(spark(), code=SNAPSHOT)
+    (gpu,) = snapshot["gpus"]
+    assert gpu["total_bytes"] == snapshot["host"]["ram_total_bytes"]
+    assert gpu["free_bytes"] == snapshot["host"]["ram_available_bytes"]
+    assert gpu["memory_note"] == ("host memory, which this part shares (NVML says: Not Supported)")
+    assert "free_bytes" not in gpu["unknown"]
+
+
+def test_memory_that_a_discrete_gpu_does_not_tell_stays_unknown(read_stub: Read) -> None:
+    machine = spark().replace("capability 12 1", "capability 9 0")
+    (gpu,) = read_stub(machine, code=SNAPSHOT)["gpus"]
+    assert gpu["free_bytes"] is None
+    assert gpu["memory_note"] is None

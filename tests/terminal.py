@@ -1,0 +1,125 @@
+"""The real program in a real pseudo terminal, read through a terminal emulator."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import pyte
+
+PATIENCE = 60.0
+
+
+class Terminal:
+    """`words` running at `columns` x `lines`; `shown` is what a person would see now."""
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        environment: dict[str, str],
+        columns: int = 80,
+        lines: int = 24,
+        cwd: Path | None = None,
+    ) -> None:
+        self.screen = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self.screen)
+        self.sent = b""
+        self.started = time.monotonic()
+        self._master, slave = pty.openpty()
+        self._size(columns, lines)
+        self.process = subprocess.Popen(
+            list(words),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env={"TERM": "xterm-256color", **environment},
+            cwd=cwd,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(slave)
+
+    def read(self, seconds: float) -> int:
+        """Take what comes within `seconds`; the number of bytes."""
+        end, count = time.monotonic() + seconds, 0
+        while (left := end - time.monotonic()) > 0:
+            ready, _, _ = select.select([self._master], [], [], left)
+            if not ready:
+                break
+            try:
+                piece = os.read(self._master, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            count += len(piece)
+            self.sent += piece
+            self._stream.feed(_without_queries(piece))
+        return count
+
+    @property
+    def shown(self) -> str:
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def until(self, text: str, patience: float = PATIENCE) -> float:
+        """Wait until `text` stands on the screen; seconds since the start."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            if text in self.shown:
+                return time.monotonic() - self.started
+            self.read(0.02)
+        raise AssertionError(f"never shown: {text!r}\n{self.shown}")
+
+    def press(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
+    def resize(self, columns: int, lines: int) -> None:
+        self._size(columns, lines)
+        self.screen.resize(lines, columns)
+        os.killpg(self.process.pid, signal.SIGWINCH)
+
+    def _size(self, columns: int, lines: int) -> None:
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def ended(self, patience: float = PATIENCE) -> int:
+        """Read until the program has ended; its exit code."""
+        end = time.monotonic() + patience
+        while self.process.poll() is None and time.monotonic() < end:
+            self.read(0.05)
+        assert self.process.returncode is not None, f"still there:\n{self.shown}"
+        self.read(0.05)
+        return self.process.returncode
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self._master)
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _without_queries(piece: bytes) -> bytes:
+    """Requests to the terminal that the emulator would draw as text."""
+    for query in (b"\x1b[?2026$p", b"\x1b[?2048$p", b"\x1b[>4;2m", b"\x1b[>1u", b"\x1b[<u"):
+        piece = piece.replace(query, b"")
+    return piece

@@ -1,0 +1,45 @@
+"""The table of commands: nothing in it that does nothing, and no key that means two things."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib import import_module
+
+import pytest
+
+from tunewright.tui.app import PANES, TunewrightApp
+from tunewright.tui.commands import COMMANDS, of_pane
+from tunewright.tui.frame import bar_line, path_line
+from tunewright.tui.steps import STEPS
+
+
+@pytest.mark.parametrize("pane", sorted(PANES))
+def test_every_command_of_a_pane_is_done_by_it_or_by_the_app(pane: str) -> None:
+    module, _, name = PANES[pane].partition(":")
+    kind = getattr(import_module(f"tunewright.tui.panes.{module}"), name)
+    for command in of_pane(pane):
+        does = f"do_{command.name}"
+        assert hasattr(kind, does) or hasattr(TunewrightApp, does), command
+
+
+@pytest.mark.parametrize("pane", sorted(PANES))
+def test_a_key_means_one_thing_in_a_pane(pane: str) -> None:
+    keys = Counter(key for command in of_pane(pane) for key in command.keys)
+    assert not [key for key, count in keys.items() if count > 1]
+    assert not set(keys) & {step.key for step in STEPS}
+
+
+def test_every_command_has_a_place_and_a_help() -> None:
+    assert len({command.name for command in COMMANDS}) == len(COMMANDS)
+    assert all(set(command.where) <= set(PANES) and command.help for command in COMMANDS)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+@pytest.mark.parametrize("pane", sorted(PANES))
+def test_the_lines_around_a_pane_fit(pane: str, width: int) -> None:
+    done = tuple(step.id for step in STEPS)
+    assert path_line(pane, done, width).cell_len <= width
+    bar = bar_line(pane, lambda name: "not now", width)
+    assert bar.cell_len <= width
+    assert "? keys" in bar.plain
+    assert "q quit" in bar.plain

@@ -1,0 +1,148 @@
+"""Screens as text, compared with what was looked at and found good.
+
+After a wanted change: UPDATE_SNAPSHOTS=1 pytest tests/tui/test_snapshots.py, then read the diff.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from jobs import finish_run
+from screens import drive, shown, until, write_session
+from textual.pilot import Pilot
+from tiny import TinyData
+
+from tunewright.engine.plan import Plan
+from tunewright.engine.run.rundir import RunDir
+from tunewright.hardware.snapshot import Gpu, GpuProcess, Host, Snapshot
+from tunewright.tui.app import TunewrightApp
+
+STORED = Path(__file__).with_name("snapshots")
+GIB = 1 << 30
+
+HOST = Host(
+    hostname="gpu02",
+    cpu_model="AMD EPYC 7763",
+    cores=32,
+    cpu_features=("avx2", "fma"),
+    ram_total_bytes=256 * GIB,
+    ram_available_bytes=200 * GIB,
+)
+MACHINES = {
+    "gpus": Snapshot(
+        taken_at=0.0,
+        host=HOST,
+        gpus=(
+            Gpu(0, "GPU-a", "NVIDIA GeForce RTX 4090", 24 * GIB, 21 * GIB, 3 * GIB, (8, 9),
+                (GpuProcess(4121, 2 * GIB, "ann", "python serve.py", own=False),)),
+            Gpu(1, "GPU-b", "NVIDIA GeForce RTX 3090", 24 * GIB, 23 * GIB, GIB, (8, 6)),
+        ),
+        driver_version="580.65.06",
+        cuda_version=(13, 0),
+        simulated=True,
+    ),
+    "cpu": Snapshot(taken_at=0.0, host=HOST),
+}  # fmt: skip
+
+
+class Shot(NamedTuple):
+    """`keys` lead to the screen, on which `text` must stand before it is taken."""
+
+    name: str
+    keys: tuple[str, ...]
+    text: str
+    size: tuple[int, int] = (80, 24)
+    machine: str = "gpus"
+    ascii: bool = False
+    run: bool = False
+
+
+SHOTS = (
+    Shot("machine", ("1",), "RTX 3090"),
+    Shot("machine-no-gpu", ("1",), "No NVIDIA GPU", machine="cpu"),
+    Shot("machine-narrow", ("1",), "RTX 3090", (60, 20)),
+    Shot("goal", ("2",), "asked because"),
+    Shot("goal-narrow", ("2",), "asked because", (60, 20)),
+    Shot("data", ("3",), "48"),
+    Shot("data-tokens", ("3", "t"), "<|im_end|>"),
+    Shot("data-narrow", ("3",), "48", (60, 20)),
+    Shot("model", ("4",), "llama"),
+    Shot("method", ("5",), "expected"),
+    Shot("method-knobs", ("5", "tab", "j"), "expected"),
+    Shot("method-wide", ("5",), "expected", (120, 40)),
+    Shot("method-narrow", ("5",), "expected", (60, 20)),
+    Shot("method-ascii", ("5",), "expected", ascii=True),
+    Shot("train-before", ("6",), "launch"),
+    Shot("train-done", ("6",), "done", run=True),
+    Shot("train-done-wide", ("6",), "done", (120, 40), run=True),
+    Shot("prove", ("7",), "held-out rows", run=True),
+    Shot("ship", ("8",), "logit", run=True),
+    Shot("keys", ("5", "question_mark"), "knob"),
+    Shot("palette", ("1", "ctrl+p"), "a command"),
+    Shot("too-small", ("1",), "needs 40x12", (39, 11)),
+)
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, tiny_data: TinyData
+) -> RunDir:
+    return RunDir(finish_run(tmp_path_factory.mktemp("finished"), tiny_model, tiny_data))
+
+
+@pytest.mark.parametrize("shot", SHOTS, ids=lambda shot: shot.name)
+def test_a_screen_looks_as_it_did(
+    shot: Shot,
+    tmp_path: Path,
+    tiny_model: Path,
+    tiny_data: TinyData,
+    finished: RunDir,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TUNEWRIGHT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.chdir(tmp_path)
+    seen = ""
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        nonlocal seen
+        if shot.size[0] >= 40:
+            await until(pilot, lambda: isinstance(app.bench.plan, Plan))
+        for key in shot.keys:
+            await pilot.press(key)
+            await pilot.pause(0.2)
+        await until(pilot, lambda: shot.text in shown(app))
+        # What threads still find out is drawn before the picture is taken.
+        before = ""
+        while before != shown(app):
+            before = shown(app)
+            await pilot.pause(0.5)
+        seen = before
+
+    drive(
+        write_session(tmp_path / "s", tiny_model, tiny_data),
+        walk,
+        size=shot.size,
+        machine=lambda: MACHINES[shot.machine],
+        plain_ascii=shot.ascii,
+        attach=finished if shot.run else None,
+    )
+    lines = [_without_paths(line) for line in seen.splitlines()]
+    assert all(len(line) <= shot.size[0] for line in lines)
+    text = "\n".join(lines) + "\n"
+    stored = STORED / f"{shot.name}.txt"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        STORED.mkdir(exist_ok=True)
+        stored.write_text(text)
+    assert text == stored.read_text()
+
+
+def _without_paths(line: str) -> str:
+    """Folders of a test differ each time; what stands around them is squeezed."""
+    if "/" not in line or not re.search(r"\S*/(pytest|tmp)\S*", line):
+        return line
+    return re.sub(r"\s+", " ", re.sub(r"\S*/\S*", "<path>", line)).strip()

@@ -1,0 +1,142 @@
+"""The real program in a real terminal: colours, ASCII, sizes, the first frame, no terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from live import PROGRAM, Live
+from screens import write_session
+from terminal import Terminal
+from tiny import TinyData
+
+Open = Callable[..., Terminal]
+# Select Graphic Rendition: the parameters of every change of style.
+_SGR = re.compile(rb"\x1b\[([0-9;]*)m")
+
+
+@pytest.fixture
+def opened(live: Live, tmp_path: Path, tiny_model: Path, tiny_data: TinyData) -> Open:
+    session = write_session(tmp_path / "session", tiny_model, tiny_data)
+
+    def start(*words: str, columns: int = 80, lines: int = 24, **environment: str) -> Terminal:
+        base = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM")}
+        base |= {"TUNEWRIGHT_HOME": str(live.home), "LANG": "C.UTF-8", **environment}
+        return Terminal([PROGRAM, "--session", str(session), *words], base, columns, lines)
+
+    return start
+
+
+def codes(terminal: Terminal) -> set[int]:
+    """All style parameters that were sent."""
+    return {int(p) for found in _SGR.findall(terminal.sent) for p in found.split(b";") if p}
+
+
+# Bold, dim, italic, underline, reverse, and their ends.
+PLAIN = {0, 1, 2, 3, 4, 7, 22, 23, 24, 27}
+SIXTEEN = {*range(30, 38), *range(90, 98), *range(40, 48), *range(100, 108), 39, 49}
+
+
+def test_no_color_sends_none(opened: Open) -> None:
+    with opened(NO_COLOR="1") as terminal:
+        terminal.until("tiny │")
+        terminal.press("5")
+        terminal.read(2)
+        assert codes(terminal) <= PLAIN | {39, 49}
+        terminal.press("q")
+        assert terminal.ended() == 0
+
+
+def test_sixteen_colours_are_enough(opened: Open) -> None:
+    with opened(TERM="xterm-16color") as terminal:
+        terminal.until("tiny │")
+        for key in "2345":
+            terminal.press(key)
+            terminal.read(0.7)
+        assert codes(terminal) <= PLAIN | SIXTEEN
+
+
+def test_a_screen_without_unicode_has_none(opened: Open) -> None:
+    with opened("--ascii") as terminal:
+        terminal.until("tiny |")
+        for key in "12345678?":
+            terminal.press(key)
+            terminal.read(0.5)
+            assert terminal.shown.isascii(), terminal.shown
+
+
+def test_the_first_frame_takes_keys_before_the_app_is_there(opened: Open) -> None:
+    with opened() as terminal:
+        terminal.until("opening")
+        terminal.press("q")
+        assert terminal.ended() == 0
+        assert b"\x1b[?1049l" in terminal.sent
+
+
+def test_keys_typed_early_reach_the_app(opened: Open) -> None:
+    with opened() as terminal:
+        terminal.until("opening")
+        terminal.press("2")
+        terminal.until("[2 Goal]")
+
+
+def test_a_terminal_may_shrink_to_one_cell_and_grow_again(opened: Open) -> None:
+    with opened() as terminal:
+        terminal.until("[1 Machine]")
+        terminal.resize(1, 1)
+        terminal.read(1)
+        terminal.resize(39, 11)
+        terminal.until("39x11: needs 40x12")
+        terminal.resize(80, 24)
+        terminal.until("enter next")
+        terminal.press("q")
+        assert terminal.ended() == 0
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(40, 12), (60, 20), (120, 40)])
+def test_every_size_keeps_the_path_and_the_commands(opened: Open, columns: int, lines: int) -> None:
+    with opened(columns=columns, lines=lines) as terminal:
+        terminal.until("enter next")
+        terminal.until("[1 Machine]")
+        assert "q quit" in terminal.shown.splitlines()[-1]
+
+
+def test_a_dumb_terminal_is_told_what_helps(opened: Open) -> None:
+    with opened(TERM="dumb") as terminal:
+        assert terminal.ended() == 2
+        assert "--plain" in terminal.shown
+
+
+def test_without_a_terminal_it_says_what_helps(live: Live) -> None:
+    assert "--replay" in live(code=2).stderr
+
+
+def test_plain_questions_need_no_terminal_and_leave_on_the_end_of_input(live: Live) -> None:
+    told = live("--plain").stdout
+    assert "Machine" in told
+    assert "Must it look things up" in told or "Data" in told
+    assert "\x1b" not in told
+
+
+def test_the_screen_process_never_imports_the_training_stack(opened: Open, live: Live) -> None:
+    probe = live.home.parent / "sitecustomize.py"
+    probe.write_text(
+        "import atexit, os, sys\n"
+        "def tell():\n"
+        "    open(os.environ['TOLD'], 'w').write('\\n'.join(sys.modules))\n"
+        "atexit.register(tell)\n"
+    )
+    told = live.home.parent / "modules.txt"
+    with opened(PYTHONPATH=str(probe.parent), TOLD=str(told)) as terminal:
+        terminal.until("tiny │")
+        for key in "12345678":
+            terminal.press(key)
+            terminal.read(0.6)
+        terminal.press("q")
+        assert terminal.ended() == 0
+    imported = set(told.read_text().split())
+    assert "textual" in imported
+    assert not imported & {"torch", "transformers", "trl", "datasets", "peft", "accelerate"}

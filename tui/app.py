@@ -1,0 +1,440 @@
+"""The screens: one app, one pane a step, one bench. Everything slow happens in threads.
+
+The frame is the same everywhere: the path, the bench in one line, the pane, a notice, the commands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import traceback
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, ClassVar, TypeVar
+
+from textual import events
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.widget import Widget
+from textual.widgets import ContentSwitcher, Input
+
+from tunewright.engine.environment import read_environment
+from tunewright.engine.files import write_atomic
+from tunewright.engine.homes import state_home
+from tunewright.engine.run.rundir import RunDir
+from tunewright.engine.session import Environment
+from tunewright.engine.text import plain
+from tunewright.hardware.errors import Exit, Problem
+from tunewright.hardware.snapshot import Snapshot
+from tunewright.hardware.take import take_snapshot
+from tunewright.tui.ascii import AsciiFilter
+from tunewright.tui.commands import COMMANDS, Command, of_pane, on_key
+from tunewright.tui.frame import bar_line, bench_line, path_line
+from tunewright.tui.looking import look_at_model, look_at_rows
+from tunewright.tui.panes.pane import Pane
+from tunewright.tui.screens.ask import Ask
+from tunewright.tui.screens.keys import key_lines
+from tunewright.tui.screens.palette import Palette
+from tunewright.tui.screens.text import LongText
+from tunewright.tui.screens.trouble import Trouble
+from tunewright.tui.steps import RUNS, STEPS, after, before, step
+from tunewright.tui.widgets.gauge import Gauge
+from tunewright.tui.widgets.lines import Lines
+from tunewright.tui.workbench import Workbench
+
+T = TypeVar("T")
+
+# Where each pane stands: imported when it is first opened.
+PANES = {
+    "machine": "machine:MachinePane",
+    "goal": "goal:GoalPane",
+    "data": "data:DataPane",
+    "model": "model:ModelPane",
+    "method": "method:MethodPane",
+    "train": "train:TrainPane",
+    "prove": "prove:ProvePane",
+    "ship": "ship:ShipPane",
+    "runs": "runs:RunsPane",
+}
+
+# The fit gauge stays on screen from here to the end of training.
+GAUGED = ("model", "method", "train")
+
+LOOK_SECONDS = 1.0
+SMALLEST = (40, 12)
+
+
+class TunewrightApp(App[int]):
+    """`attach` opens a run instead of the step where the person was; `alone` keeps to one step;
+    `keys` were typed before; `machine` is read once a second, in a thread."""
+
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it
+        (0, "-narrow"),
+        (80, "-normal"),
+        (110, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
+        (0, "-low"),
+        (24, "-usual"),
+        (36, "-high"),
+    ]
+    # Textual's own ctrl+q stays; what q does is in the table.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(key, f"press('{key}')", show=False)
+            for key in sorted({key for command in COMMANDS for key in command.keys})
+            if key not in ("<", ">")
+        ),
+        Binding("less_than_sign", "press('<')", show=False),
+        Binding("greater_than_sign", "press('>')", show=False),
+        *(Binding(step.key, f"step('{step.id}')", show=False) for step in STEPS),
+        Binding("ctrl+p", "palette", show=False, priority=True),
+        Binding("ctrl+c", "interrupted", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        bench: Workbench,
+        *,
+        attach: RunDir | None = None,
+        alone: str | None = None,
+        plain_ascii: bool = False,
+        notify: str | None = None,
+        keys: Sequence[str] = (),
+        machine: Callable[[], Snapshot] = take_snapshot,
+    ) -> None:
+        # Said here, since NO_COLOR is applied before a theme is known.
+        super().__init__(ansi_color=True)
+        self.theme = "ansi-light" if _light_terminal() else "ansi-dark"
+        self.bench = bench
+        self.attach = attach
+        self.alone = alone
+        self.plain_ascii = plain_ascii
+        self.notify_command = notify
+        self._typed_before = keys
+        self._machine = machine
+        # What closed the screen when it was not the person.
+        self.fault: Problem | None = None
+        if plain_ascii:
+            self._filters.append(AsciiFilter())
+
+    # -- frame
+
+    def compose(self) -> ComposeResult:
+        yield Lines(id="path")
+        yield Lines(id="bench")
+        yield Gauge(id="gauge")
+        yield ContentSwitcher(id="panes")
+        yield Lines(id="notice")
+        yield Input(id="find", placeholder="find; esc closes", compact=True)
+        yield Lines(id="bar")
+        yield Container(Lines(id="too-small-text"), id="too-small")
+
+    async def on_mount(self) -> None:
+        self.query_one("#find").display = False
+        await self._open(self.alone or ("machine" if self.attach else self.bench.place.step))
+        for key in self._typed_before:
+            self.simulate_key(key)
+        # Threads that import libraries would hold up the first paint.
+        self.call_after_refresh(self._start_looking)
+
+    def _start_looking(self) -> None:
+        self._look_at_machine()
+        self.look_again()
+        self.set_interval(LOOK_SECONDS, self._look_at_machine)
+
+    @property
+    def pane(self) -> Pane:
+        """The pane on screen."""
+        switcher = self.query_one("#panes", ContentSwitcher)
+        return switcher.get_child_by_id(switcher.current or "machine", Pane)
+
+    async def _open(self, to: str) -> None:
+        switcher = self.query_one("#panes", ContentSwitcher)
+        if not switcher.query(f"#panes > #{to}"):
+            module, _, name = PANES[to].partition(":")
+            pane = getattr(import_module(f"tunewright.tui.panes.{module}"), name)(self.bench)
+            await switcher.add_content(pane)
+        switcher.current = to
+        if to != RUNS.id and self.alone is None and self.attach is None:
+            self.bench.go(to)
+        self.pane.show()
+        self.show_frame()
+        focus = self.pane.first_focus()
+        self.set_focus(focus)
+
+    def show_all(self) -> None:
+        """Draw everything that depends on the bench."""
+        self.pane.show()
+        self.show_frame()
+
+    def show_frame(self) -> None:
+        """Draw the frame around the pane."""
+        width = self.size.width
+        at = self.pane.STEP
+        self.query_one("#path", Lines).show([path_line(at, self.bench.place.confirmed, width)])
+        self.query_one("#bench", Lines).show([bench_line(self.bench, width)])
+        gauge = self.query_one("#gauge", Gauge)
+        gauge.display = at in GAUGED and self.size.height >= 16
+        if gauge.display:
+            gauge.show_plan(self.pane.gauged(), self.bench.snapshot)
+        self.query_one("#bar", Lines).show([bar_line(at, self.why_not, width)])
+
+    def notice(self, text: str) -> None:
+        """Say something in one line above the commands; it stays until the next key."""
+        lines = self.query_one("#notice", Lines)
+        lines.display = bool(text)
+        lines.show([text] if text else [])
+
+    def trouble(self, problem: Problem) -> None:
+        """Say what, why and cure, with the cure to copy."""
+        self.push_screen(Trouble(problem))
+
+    def confirm(self, question: str, detail: str, then: Callable[[], Any]) -> None:
+        """Ask before something cannot be undone; No is the default."""
+        self.push_screen(Ask(question, detail), lambda yes: then() if yes else None)
+
+    def run_shown(self) -> RunDir | None:
+        """The run that Train, Prove and Ship show: the one attached to, or the session's last."""
+        return self.attach or self.bench.run()
+
+    # -- what is looked at
+
+    def in_thread(self, work: Callable[[], T], then: Callable[[T], Any]) -> None:
+        """Do `work` in a thread, `then` with its result here. A `Problem` is shown."""
+
+        def both() -> None:
+            try:
+                result = work()
+            except Problem as problem:
+                self._from_thread(self.trouble, problem)
+                return
+            self._from_thread(then, result)
+
+        self.run_worker(both, thread=True)
+
+    def _from_thread(self, call: Callable[..., Any], *arguments: Any) -> None:
+        if self.is_running:
+            self.call_from_thread(call, *arguments)
+
+    def _look_at_machine(self) -> None:
+        known = self.bench.environment
+
+        def look() -> tuple[Snapshot, Environment | None]:
+            snapshot = self._machine()
+            return snapshot, None if known else read_environment(snapshot.host)
+
+        self.run_worker(
+            lambda: self._from_thread(self._saw, *look()),
+            thread=True,
+            group="machine",
+            exclusive=True,
+        )
+
+    def _say_unsaved(self) -> None:
+        unsaved = self.bench.saver.trouble
+        if unsaved is not None:
+            where = unsaved.filename or self.bench.path
+            self.notice(f"NOT SAVED: {unsaved.strerror or unsaved}: {plain(str(where))}")
+
+    def _saw(self, snapshot: Snapshot, environment: Environment | None) -> None:
+        if self.bench.saw(snapshot, environment) or self.pane.STEP == "machine":
+            self.show_all()
+        else:
+            self.show_frame()
+        self._say_unsaved()
+
+    def look_again(self) -> None:
+        """Look at model and data; what is known of them already stays until then."""
+        bench, ticket = self.bench, self.bench.ticket
+        inputs, base, model = bench.inputs, bench.base, bench.model
+
+        def look() -> None:
+            found = model or look_at_model(
+                inputs, base, lambda line: self._from_thread(self.notice, line)
+            )
+            self._from_thread(self._found, ticket, found, "model")
+            rows = look_at_rows(inputs, base, found)
+            self._from_thread(self._found, ticket, rows, "data")
+
+        if bench.model is None or bench.data is None:
+            self.run_worker(look, thread=True, group="look")
+
+    def _found(self, ticket: int, what: Any, kind: str) -> None:
+        if self.bench.found(ticket, what, kind):
+            if kind == "data":
+                self.notice("")
+            self.show_all()
+
+    def on_pane_changed(self, message: Pane.Changed) -> None:
+        self.look_again()
+        self.show_all()
+
+    async def on_pane_go(self, message: Pane.Go) -> None:
+        await self._go(message.step)
+
+    async def _go(self, to: str) -> None:
+        if self.alone is not None and to != self.alone:
+            self.notice("opened for this step alone; `tunewright` has the whole path")
+        else:
+            await self._open(to)
+
+    def on_pane_copy(self, message: Pane.Copy) -> None:
+        self.copy_to_clipboard(message.text)
+        self.notice(f"copied {len(message.text):,} characters")
+
+    def on_rows_moved(self) -> None:
+        self.show_frame()
+
+    async def on_resize(self, event: events.Resize) -> None:
+        width, height = event.size
+        small = width < SMALLEST[0] or height < SMALLEST[1]
+        self.query_one("#too-small").display = small
+        if small:
+            least = f"{SMALLEST[0]}x{SMALLEST[1]}"
+            self.query_one("#too-small-text", Lines).show([f"{width}x{height}: needs {least}"])
+        elif self.query_one("#panes", ContentSwitcher).current:
+            self.call_after_refresh(self.show_all)
+
+    # -- commands
+
+    def why_not(self, name: str) -> str | None:
+        """Why a command can do nothing now; None when it can."""
+        if name == "filter":
+            return None if self.pane.narrow("") else "there is nothing to find here"
+        if name == "copy":
+            return None if self.pane.copied() else "nothing is marked to copy"
+        if hasattr(self, f"do_{name}"):
+            return None
+        return self.pane.why_not(name)
+
+    async def action_press(self, key: str) -> None:
+        """A key of the table was pressed."""
+        command = on_key(self.pane.STEP, key)
+        if command is not None:
+            await self.do(command)
+
+    async def do(self, command: Command) -> None:
+        """Do a command, or say why it cannot be done now."""
+        self.notice("")
+        reason = self.why_not(command.name)
+        if reason is not None:
+            self.notice(f"{command.title}: {reason}")
+            return
+        own = getattr(self, f"do_{command.name}", None)
+        try:
+            done = own() if own else getattr(self.pane, f"do_{command.name}")()
+            if done is not None:
+                await done
+        except Problem as problem:
+            self.trouble(problem)
+        self.show_frame()
+
+    async def action_step(self, to: str) -> None:
+        self.notice("")
+        await self._go(to)
+
+    def action_palette(self) -> None:
+        if isinstance(self.screen, Palette):
+            return
+        pane = self.pane.STEP
+        commands = [(c, self.why_not(c.name)) for c in of_pane(pane)]
+
+        async def chosen(name: str | None) -> None:
+            if name is None:
+                return
+            if name.startswith("step:"):
+                await self.action_step(name.removeprefix("step:"))
+            else:
+                await self.do(next(c for c, _ in commands if c.name == name))
+
+        self.push_screen(Palette(commands), chosen)
+
+    def _fatal_error(self) -> None:
+        """A fault of ours: Textual would print its locals, and with them the person's data."""
+        error = self._exception
+        file = state_home() / "fault.txt"
+        with contextlib.suppress(OSError):
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            told = "".join(traceback.format_exception(error))
+            write_atomic(file, told.encode(errors="backslashreplace"))
+        self.fault = Problem(
+            "the screen met a fault and was closed; runs go on",
+            why=f"{type(error).__name__}: {error}; where: {file}",
+            cure="`tunewright` opens again at the same place; please report the file",
+            exit=Exit.FAILED,
+        )
+        self._close_messages_no_wait()
+
+    async def action_interrupted(self) -> None:
+        """Ctrl-C leaves; a run is never touched by it."""
+        self.exit(0)
+
+    async def do_back(self) -> None:
+        """Close the find field, then what the pane has open, then go a step back."""
+        find = self.query_one("#find", Input)
+        if find.display:
+            self._close_find(find)
+        elif not self.pane.back():
+            if RUNS.id == self.pane.STEP:
+                await self._go(self.bench.place.step)
+            elif self.alone is None:
+                await self._go(before(self.pane.STEP))
+
+    async def do_runs(self) -> None:
+        await self._go(RUNS.id)
+
+    async def do_next(self) -> None:
+        self.bench.confirm(self.pane.STEP)
+        await self._go(after(self.pane.STEP))
+
+    def do_help(self) -> None:
+        commands = [(c, self.why_not(c.name)) for c in of_pane(self.pane.STEP)]
+        at = step(self.pane.STEP)
+        self.push_screen(LongText(f"{at.title}: {at.question}", key_lines(commands, 70)))
+
+    def do_quit(self) -> None:
+        self.exit(0)
+
+    def do_fresh(self) -> None:
+        self.bench.model = self.bench.data = None
+        self.bench.ticket += 1
+        self.look_again()
+        self.notice("looking at machine, model and data again")
+
+    def do_copy(self) -> None:
+        text = self.pane.copied()
+        if text:
+            self.copy_to_clipboard(text)
+            self.notice(f"copied {len(text):,} characters")
+
+    def do_filter(self) -> None:
+        find = self.query_one("#find", Input)
+        find.display = True
+        find.focus()
+
+    def _close_find(self, find: Input) -> None:
+        find.value = ""
+        find.display = False
+        self.pane.narrow("")
+        self.set_focus(self.pane.first_focus())
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "find":
+            self.pane.narrow(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id == "find":
+            focus: Widget | None = self.pane.first_focus()
+            self.set_focus(focus)
+            if not event.value:
+                event.input.display = False
+
+
+def _light_terminal() -> bool:
+    """What the terminal says of its background in COLORFGBG ("0;15"); dark when it is silent."""
+    background = os.environ.get("COLORFGBG", "").rpartition(";")[2]
+    return background in ("7", "15")

@@ -1,0 +1,98 @@
+"""The one table of commands: bindings, the bar at the foot, help and palette are made from it.
+
+A command is a row here and a method `do_<name>` of a pane or of the app. Where it can do nothing
+now, `why_not(name)` says why; it is then shown as disabled with that reason, never hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """`keys`: the first is the one shown. `where`: ids of the panes that have it; () is everywhere.
+    `bar`: shown at the foot of the screen; the rest stands in help and palette."""
+
+    name: str
+    keys: tuple[str, ...]
+    title: str
+    help: str
+    where: tuple[str, ...] = ()
+    bar: bool = True
+
+
+COMMANDS: tuple[Command, ...] = (
+    # Panes. The first that a pane has on `enter` is its way forward.
+    Command("next", ("enter",), "next", "accept what stands here and go on", ("machine", "prove")),
+    Command("choose", ("enter",), "choose", "answer with the marked choice", ("goal",)),
+    Command("unanswer", ("backspace",), "question before", "take back the last answer", ("goal",)),
+    Command("accept", ("enter",), "use it", "use this data and go on", ("data",)),
+    Command("take", ("enter",), "use it", "use the marked model and go on", ("model",)),
+    Command("edit", ("e",), "path", "type or paste a path", ("data", "model")),
+    Command("tokens", ("t",), "tokens", "this row token by token, as it is trained", ("data",)),
+    Command("problems", ("p",), "problems", "what was found, at file:line:field", ("data",)),
+    Command("train", ("enter",), "train", "use the marked method and go on", ("method",)),
+    Command("knobs", ("tab",), "knobs", "between the methods and the knobs", ("method",)),
+    Command(
+        "less", ("<", "left", "h"), "turn down", "the marked knob one step down", ("method",), False
+    ),
+    Command("more", (">", "right", "l"), "turn", "the marked knob one step up", ("method",)),
+    Command("advised", ("a",), "advised", "take back what you set on the knob", ("method",)),
+    Command("memory", ("m",), "memory", "where the memory goes, line by line", ("method",)),
+    Command("launch", ("enter",), "launch", "start the run, detached", ("train",)),
+    Command("checkpoint", ("c",), "checkpoint", "write a checkpoint now", ("train",)),
+    Command("pause", ("p",), "pause", "hold the training, or let it go on", ("train",)),
+    Command("stop", ("x",), "stop", "checkpoint, then stop; it can be resumed", ("train",)),
+    Command("zoom", ("z",), "zoom", "all steps, or only the latest", ("train",)),
+    Command("log_scale", ("l",), "log y", "logarithmic or linear y axis", ("train",)),
+    Command("answers", ("v",), "answers", "answers to held-out rows so far", ("train",)),
+    Command("log", ("o",), "log", "what the run said", ("train",)),
+    Command("leave", ("d",), "leave", "close the screen; the run goes on", ("train",)),
+    Command("answer_whole", ("v",), "whole", "the marked row, whole", ("prove",)),
+    Command("attach", ("enter",), "open", "watch this run", ("runs",)),
+    Command("resume", ("r",), "resume", "go on from the last good checkpoint", ("runs",)),
+    Command("compare", ("c",), "compare", "this run with the one marked before", ("runs",)),
+    Command("mark", ("space",), "mark", "mark a run to compare with", ("runs",)),
+    Command("delete", ("x",), "delete", "delete the run's directory", ("runs",)),
+    Command("why", ("w",), "why", "the reasons in full", ("goal", "method", "prove", "train")),
+    Command("copy", ("y",), "copy", "copy what is marked to the clipboard", bar=False),
+    # Everywhere.
+    Command("filter", ("slash",), "find", "show only what matches", bar=False),
+    Command("back", ("escape",), "back", "close this, or the step before"),
+    Command("runs", ("9",), "runs", "every run: running, finished, crashed", bar=False),
+    Command("fresh", ("f5",), "look again", "look at machine, model and data anew", bar=False),
+    Command("help", ("question_mark",), "keys", "all keys of this screen"),
+    Command("quit", ("q",), "quit", "close the screen; runs go on"),
+)
+
+# How keys are called on the screen.
+KEY_NAMES = {
+    "question_mark": "?", "escape": "esc", "slash": "/", "up": "↑", "down": "↓", "left": "←",
+    "right": "→", "less_than_sign": "<", "greater_than_sign": ">",
+}  # fmt: skip
+
+# Moving in lists is the same everywhere and handled by the list itself: told in help only.
+MOVING = (
+    ("↑ ↓ j k", "one line"),
+    ("PgUp PgDn", "one page"),
+    ("g G", "first, last"),
+    ("1 … 8", "jump to a step"),
+    ("ctrl+p", "palette: every command by name"),
+)
+
+
+def of_pane(pane: str) -> Sequence[Command]:
+    """The commands that a pane has, its own first."""
+    own = [command for command in COMMANDS if pane in command.where]
+    return [*own, *(command for command in COMMANDS if not command.where)]
+
+
+def on_key(pane: str, key: str) -> Command | None:
+    """What a key does in a pane; None when nothing."""
+    return next((command for command in of_pane(pane) if key in command.keys), None)
+
+
+def key_name(command: Command) -> str:
+    """The key as it is shown."""
+    return KEY_NAMES.get(command.keys[0], command.keys[0])

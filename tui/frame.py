@@ -1,0 +1,101 @@
+"""The lines around every pane, as text: the path, the bench, the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.text import Text
+
+from tunewright.engine.data.example import DataFacts
+from tunewright.engine.text import shorten
+from tunewright.hardware.errors import Problem
+from tunewright.hardware.snapshot import Snapshot
+from tunewright.tui.commands import key_name, of_pane
+from tunewright.tui.looking import DataFound, ModelFound
+from tunewright.tui.steps import RUNS, STEPS
+from tunewright.tui.workbench import Workbench
+
+
+def path_line(at: str, confirmed: tuple[str, ...], width: int) -> Text:
+    """The steps with their keys; done ones are ticked, the present one stands in brackets."""
+    for titles in (True, False):
+        line = Text(no_wrap=True)
+        for step in (*STEPS, RUNS):
+            tick = "✓" if step.id in confirmed else " "
+            if step.id == at:
+                line.append(f"[{step.key} {step.title}]", "bold reverse")
+            elif titles:
+                line.append(f" {step.key}{tick}{step.title}", "" if tick == "✓" else "dim")
+            else:
+                line.append(f" {step.key}{tick}", "" if tick == "✓" else "dim")
+        if line.cell_len <= width:
+            break
+    return line
+
+
+def bench_line(bench: Workbench, width: int) -> Text:
+    """What is on the bench: session, model, rows, device and what is free there, live."""
+    parts = [shorten(bench.inputs.name, 24), _model(bench), _rows(bench), device(bench.snapshot)]
+    return Text(" " + " │ ".join(part for part in parts if part), style="dim", no_wrap=True)
+
+
+def _model(bench: Workbench) -> str:
+    name = shorten(bench.inputs.model.rpartition(":")[2].rstrip("/").rpartition("/")[2], 24)
+    if isinstance(bench.model, ModelFound):
+        return name
+    return f"{name} (?)" if bench.model is None else f"{name}: not usable"
+
+
+def _rows(bench: Workbench) -> str:
+    data = bench.data
+    if isinstance(data, DataFound):
+        if isinstance(data.facts, DataFacts):
+            return f"{data.facts.rows:,} rows, p95 {data.facts.length_p95:,} tok"
+        return f"{len(data.rows.train):,} rows"
+    name = Path(bench.inputs.data.path).name.rpartition(":")[2]
+    return f"{shorten(name, 20)}: not usable" if isinstance(data, Problem) else ""
+
+
+def device(snapshot: Snapshot | None) -> str:
+    """The device that training would run on and what is free there, short."""
+    if snapshot is None:
+        return "looking at the machine"
+    known = [gpu for gpu in snapshot.gpus if gpu.free_bytes is not None]
+    badge = "SIM " if snapshot.simulated else ""
+    if known:
+        gpu = max(known, key=lambda gpu: gpu.free_bytes or 0)
+        name = gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ")
+        return f"{badge}GPU{gpu.index} {shorten(name, 20)}, {_about(gpu.free_bytes)} free"
+    return f"{badge}no GPU, {_about(snapshot.host.ram_available_bytes)} RAM free"
+
+
+def _about(free: int | None) -> str:
+    """GiB to a tenth: finer digits change each second, and each change goes over the line."""
+    return "unknown" if free is None else f"{free / 2**30:.1f} GiB"
+
+
+def bar_line(pane: str, why_not: Callable[[str], str | None], width: int) -> Text:
+    """The commands of a pane with their keys; one that can do nothing now stands in brackets.
+
+    What does not fit is left to `?`, which always does.
+    """
+    line = Text(" ", no_wrap=True)
+    shown = [command for command in of_pane(pane) if command.bar]
+    last = [command for command in shown if command.name in ("help", "quit")]
+    tail = sum(len(key_name(c)) + len(c.title) + 3 for c in last)
+    for command in [c for c in shown if c not in last]:
+        key = key_name(command)
+        if line.cell_len + len(key) + len(command.title) + 5 + tail > width:
+            continue
+        _command(line, key, command.title, off=why_not(command.name) is not None)
+    for command in last:
+        _command(line, key_name(command), command.title, off=False)
+    return line
+
+
+def _command(line: Text, key: str, title: str, *, off: bool) -> None:
+    if off:
+        line.append(f"({key} {title})", "dim").append(" ")
+    else:
+        line.append(key, "bold").append(f" {title}  ")

@@ -1,0 +1,81 @@
+"""Looking at the model and the data that a session names: slow, so it is done in a thread."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from tunewright.engine.data.example import DataFacts
+from tunewright.engine.data.prepared import Rows, look_at_data, read_split
+from tunewright.engine.data.tokens import Renderer
+from tunewright.engine.decide.facts import Facts, facts_of_rows
+from tunewright.engine.homes import cache_home
+from tunewright.engine.model import resolve_model
+from tunewright.engine.session import DataInput, Inputs
+from tunewright.hardware.errors import Problem
+from tunewright.hardware.shapes import ModelShape, read_shape
+
+
+class ModelFound(msgspec.Struct, frozen=True):
+    """The model of a session: its folder, its shape, and what its tokens are made with."""
+
+    folder: Path
+    shape: ModelShape
+    renderer: Renderer
+
+
+class DataFound(msgspec.Struct, frozen=True):
+    """The data of a session: the input with its fingerprints, its rows, and what is known of them
+    under the model's tokenizer (a `Problem` when they cannot be trained on).
+
+    `lengths`: tokens of each row, training rows first; empty without a tokenizer. `counted`: what
+    the rows say to the decision.
+    """
+
+    data: DataInput
+    rows: Rows
+    facts: DataFacts | Problem
+    lengths: array[int]
+    counted: Facts
+
+
+def look_at_model(inputs: Inputs, base: Path, say: Callable[[str], None]) -> ModelFound | Problem:
+    """Find and read the model; the demo model is fetched when it is not there yet (`say` tells)."""
+    from tunewright.engine.demo.smollm2 import ensure_demo_model
+    from tunewright.engine.model import DEMO_MODEL
+
+    try:
+        if inputs.model == DEMO_MODEL:
+            ensure_demo_model(cache_home(), say)
+        folder = resolve_model(inputs.model, base, cache_home())
+        return ModelFound(folder, read_shape(folder), Renderer.open(folder))
+    except Problem as problem:
+        return problem
+
+
+def look_at_rows(inputs: Inputs, base: Path, model: ModelFound | Problem) -> DataFound | Problem:
+    """Read and check the rows as they are now; without a model they are not measured.
+
+    On a bench a file may change: only a launched session holds on to its fingerprints.
+    """
+    fresh = msgspec.structs.replace(inputs.data, fingerprint=None, eval_fingerprint=None)
+    inputs = msgspec.structs.replace(inputs, data=fresh)
+    try:
+        read_split.cache_clear()
+        rows = read_split(fresh, base, inputs.seed)
+    except Problem as problem:
+        return problem
+    counted = facts_of_rows(rows.train)
+    if isinstance(model, Problem):
+        return DataFound(fresh, rows, model, array("I"), counted)
+    try:
+        data, facts, lengths = look_at_data(
+            inputs, base, model.folder, inputs.overrides.get("loss.on")
+        )
+    except Problem as problem:
+        return DataFound(fresh, rows, problem, array("I"), counted)
+    counted = msgspec.structs.replace(counted, eval_rows=facts.eval_rows, answers=facts.answers)
+    return DataFound(data, rows, facts, lengths, counted)

@@ -1,0 +1,24 @@
+"""What the bench says to the rules of the decision."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tunewright.engine.decide.answers import Answers
+from tunewright.engine.decide.facts import Facts
+from tunewright.tui.looking import DataFound
+from tunewright.tui.workbench import Workbench
+
+
+def answers_on(bench: Workbench) -> Answers:
+    """What was answered about the goal. The file with the rows is the Data step's question."""
+    answers = bench.inputs.answers or Answers()
+    return answers if answers.data is not None else msgspec.structs.replace(answers, data="")
+
+
+def facts_on(bench: Workbench) -> Facts:
+    """What the rows on the bench say; nothing while they are not read."""
+    data = bench.data
+    if not isinstance(data, DataFound):
+        return Facts()
+    return data.counted

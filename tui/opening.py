@@ -1,0 +1,200 @@
+"""Opening the screens: a plain first frame at once, then Textual.
+
+Textual takes half a second to import. Until then a frame of plain text stands on the screen, with
+the devices that the kernel names and the runs whose lock is held, and keys are already taken: `q`
+leaves, the others are handed to the app. Nothing here imports msgspec, psutil or NVML.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+import termios
+import threading
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+_PATH = "Machine  Goal  Data  Model  Method  Train  Prove  Ship"
+
+
+def frame(width: int, height: int) -> str:
+    """The first frame as text with cursor movements; it fits into the terminal."""
+    lines = [f" tunewright   {_PATH}", ""]
+    lines += [f" {line}" for line in devices()]
+    running = running_runs()
+    lines += [""] + [f" running: {name}" for name in running] if running else [""]
+    lines += [" opening …"]
+    shown = [line[: max(1, width - 1)] for line in lines[: max(1, height - 1)]]
+    return "\x1b[?1049h\x1b[2J\x1b[H" + "\r\n".join(shown)
+
+
+def devices(root: Path = Path("/")) -> list[str]:
+    """The GPUs as the kernel's driver names them, and the memory: text files, no library."""
+    found: list[str] = []
+    for file in sorted(root.glob("proc/driver/nvidia/gpus/*/information")):
+        with contextlib.suppress(OSError):
+            for line in file.read_text(errors="replace").splitlines():
+                if line.startswith("Model:"):
+                    found.append(f"GPU{len(found)}  {_printable(line.partition(':')[2].strip())}")
+    if not found:
+        found.append("no NVIDIA GPU: sizing, data checks and small models still work")
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        memory = (root / "proc/meminfo").read_text().partition("MemAvailable:")[2]
+        found.append(f"RAM   {int(memory.split()[0]) / 2**20:.1f} GiB available")
+    return found
+
+
+def running_runs() -> list[str]:
+    """Ids of the runs on this host whose supervisor holds the lock."""
+    from tunewright.engine.homes import index_home
+    from tunewright.engine.run.lock import is_locked
+
+    running = []
+    with contextlib.suppress(OSError):
+        for entry in sorted(index_home().iterdir()):
+            with contextlib.suppress(OSError):
+                folder = Path(os.fsdecode(entry.read_bytes()).strip())
+                if is_locked(folder / "lock"):
+                    running.append(_printable(entry.name))
+    return running
+
+
+def _printable(text: str) -> str:
+    return "".join(char for char in text if char.isprintable())
+
+
+class Typed:
+    """Reads keys while the app is being imported."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._in = descriptor
+        self._before = termios.tcgetattr(descriptor)
+        self._keys: list[str] = []
+        self._stop = threading.Event()
+        tty.setcbreak(descriptor)
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        while not self._stop.is_set():
+            ready, _, _ = select.select([self._in], [], [], 0.05)
+            if not ready:
+                continue
+            typed = os.read(self._in, 1024)
+            if typed in (b"q", b"\x04"):
+                self.close()
+                sys.stdout.write("\x1b[?1049l")
+                sys.stdout.flush()
+                os._exit(0)
+            self._keys += list(keys_of(typed))
+
+    def taken(self) -> list[str]:
+        """The keys so far, by Textual's names; nothing more is read."""
+        self._stop.set()
+        self._thread.join()
+        return self._keys
+
+    def close(self) -> None:
+        """Give the terminal back as it was."""
+        self._stop.set()
+        termios.tcsetattr(self._in, termios.TCSANOW, self._before)
+
+
+# What a key sends, and what Textual calls it.
+_NAMES = {
+    b"\r": "enter", b"\n": "enter", b"\t": "tab", b"\x1b": "escape", b"\x7f": "backspace",
+    b" ": "space", b"?": "question_mark", b"/": "slash", b"<": "less_than_sign",
+    b">": "greater_than_sign", b"\x10": "ctrl+p",
+    b"\x1b[A": "up", b"\x1b[B": "down", b"\x1b[C": "right", b"\x1b[D": "left",
+}  # fmt: skip
+
+
+def keys_of(typed: bytes) -> Iterator[str]:
+    """Textual's names of the keys in raw input; what has none is dropped."""
+    at = 0
+    while at < len(typed):
+        length = 3 if typed[at : at + 3] in _NAMES else 1
+        piece = typed[at : at + length]
+        at += length
+        if piece in _NAMES:
+            yield _NAMES[piece]
+        elif piece.isalnum():
+            yield piece.decode()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the screens."""
+    parser.add_argument("--session", type=Path, metavar="FILE", help="open this session.json")
+    parser.add_argument(
+        "--plain", action="store_true", help="ask the same as plain questions, line by line"
+    )
+    parser.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+    parser.add_argument("--mouse", action="store_true", help="take the mouse; off, since over SSH")
+    parser.add_argument(
+        "--notify", metavar="CMD", help="run this command when a run ends; RUN and STATE are set"
+    )
+
+
+def check_terminal() -> None:
+    """A `Problem` where no screen can be drawn, with the flag that helps."""
+    from tunewright.hardware.errors import Problem
+
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        raise Problem(
+            "there is no terminal here to open the screens in",
+            why="input or output is a pipe or a file",
+            cure="tunewright --replay SESSION runs a session without one; tunewright --help",
+        )
+    if os.environ.get("TERM", "") in ("", "dumb"):
+        raise Problem(
+            "this terminal cannot draw screens",
+            why=f"TERM is {os.environ.get('TERM', '')!r}",
+            cure="tunewright --plain asks the same questions line by line",
+        )
+
+
+def open_screens(
+    session: Path | None = None,
+    *,
+    alone: str | None = None,
+    mouse: bool = False,
+    plain_ascii: bool = False,
+    notify: str | None = None,
+) -> int:
+    """Show the first frame, import the app, run it; the exit code."""
+    check_terminal()
+    size = os.get_terminal_size(sys.stdout.fileno())
+    typed = Typed(sys.stdin.fileno())
+    try:
+        sys.stdout.write(frame(size.columns, size.lines))
+        sys.stdout.flush()
+
+        from tunewright.tui.app import TunewrightApp
+        from tunewright.tui.ascii import asked_for
+        from tunewright.tui.workbench import Workbench
+
+        app = TunewrightApp(
+            Workbench.open(session),
+            alone=alone,
+            plain_ascii=plain_ascii or asked_for(),
+            notify=notify,
+            keys=typed.taken(),
+        )
+    except BaseException:
+        sys.stdout.write("\x1b[?1049l")
+        sys.stdout.flush()
+        raise
+    finally:
+        typed.close()
+    code = app.run(mouse=mouse) or 0
+    app.bench.saver.flush()
+    if app.fault is not None:
+        raise app.fault
+    return code

@@ -1,0 +1,135 @@
+"""What the Data pane says, as lines. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from tunewright.engine.data.example import DataFacts
+from tunewright.engine.data.view import Piece, bars_of, histogram
+from tunewright.engine.decide.case import ENOUGH, FEW
+from tunewright.engine.plan import Plan
+from tunewright.engine.text import plain
+from tunewright.hardware.errors import Problem
+from tunewright.tui.looking import DataFound
+from tunewright.tui.widgets.lines import wrapped
+from tunewright.tui.workbench import Workbench
+
+GOOD = 1000
+
+
+def found_lines(bench: Workbench, width: int) -> list[Text]:
+    """The file, what is in it, how long its rows are, and what to think of it."""
+    data = bench.data
+    lines = wrapped(Text(plain(bench.inputs.data.path), "bold"), width, 2)
+    if data is None:
+        return [*lines, Text("reading and checking every row")]
+    if isinstance(data, Problem):
+        return [*lines, *_trouble(data, width)]
+    rows = data.rows
+    lines += wrapped(f"{rows.reading.format}: {plain(rows.reading.because)}", width, 2)
+    facts = data.facts
+    if isinstance(facts, Problem):
+        lines.append(Text(f"{len(rows.train):,} rows, {len(rows.held):,} held out"))
+        return [*lines, *_trouble(facts, width)]
+    lines += wrapped(
+        f"{facts.rows:,} rows, {facts.eval_rows:,} held out; {facts.train_tokens:,} tokens an "
+        f"epoch, {facts.trained_tokens:,} of them trained; answers are {_kind(facts)}",
+        width,
+        2,
+    )
+    lines.append(length_line(data, bench.plan, width))
+    verdict, style = rows_verdict(facts)
+    lines += wrapped(Text(verdict, style), width, 2)
+    return lines
+
+
+def _kind(facts: DataFacts) -> str:
+    return {"json": "JSON", "short": "short", "text": "free text"}[facts.answers]
+
+
+def _trouble(problem: Problem, width: int) -> list[Text]:
+    first, *more = problem.why.splitlines() or [""]
+    lines = wrapped(Text(f"! {plain(problem.what)}", "bold red"), width, 2)
+    lines += wrapped(f"  {plain(first)}", width, 4)
+    if more:
+        lines.append(Text(f"  {len(more)} more lines: p", "dim"))
+    return [*lines, *wrapped(Text(f"  cure: {plain(problem.cure)}", "dim"), width, 4)]
+
+
+def length_line(data: DataFound, plan: Plan | Problem | None, width: int) -> Text:
+    """A histogram of lengths in one line, with what the chosen length cuts."""
+    facts = data.facts
+    assert isinstance(facts, DataFacts)
+    told = f"p50 {facts.length_p50:,}, p95 {facts.length_p95:,}"
+    if isinstance(plan, Plan):
+        most = plan.value("training.max_length")
+        cut = sum(length > most for length in data.lengths)
+        told += f"; {cut:,} rows over {most:,} are cut" if cut else f"; none over {most:,}"
+    shape = histogram(data.lengths, max(8, min(40, width - len(told) - 26)))
+    line = Text(f"tokens {shape.low:,} ")
+    return line.append(bars_of(shape.counts)).append(f" {shape.high:,}  {told}")
+
+
+def rows_verdict(facts: DataFacts) -> tuple[str, str]:
+    """(what to think of the number of rows, style): the steps of the expert checklist."""
+    distinct = facts.rows - facts.duplicate_rows
+    repeated = f" ({facts.duplicate_rows:,} more repeat one)" if facts.duplicate_rows else ""
+    if distinct < FEW:
+        return (
+            f"too few: {distinct:,} distinct rows{repeated}; under {FEW} a model learns them by "
+            "heart",
+            "bold red",
+        )
+    if distinct < ENOUGH:
+        return f"thin: {distinct:,} distinct rows{repeated}; {ENOUGH} or more are advised", "yellow"
+    if distinct < GOOD:
+        return f"enough: {distinct:,} distinct rows{repeated}; {GOOD:,} are better", "green"
+    return f"good: {distinct:,} distinct rows{repeated}", "green"
+
+
+def problem_lines(bench: Workbench, width: int) -> list[Text]:
+    """Everything that was found, at file:line:field, in full."""
+    data = bench.data
+    if data is None:
+        return [Text("still reading")]
+    problem = data if isinstance(data, Problem) else data.facts
+    lines: list[Text] = []
+    if isinstance(problem, Problem):
+        lines += wrapped(Text(plain(problem.what), "bold"), width, 2)
+        for line in problem.why.splitlines():
+            lines += wrapped(f"  {plain(line)}", width, 4)
+        lines += wrapped(f"cure: {plain(problem.cure)}", width, 6)
+    if isinstance(bench.plan, Plan):
+        for warning in bench.plan.warnings:
+            lines += wrapped(f"- {plain(warning)}", width, 2)
+    if isinstance(data, DataFound):
+        for name, count in data.rows.reading.unused_fields.items():
+            told = f"- the field {plain(name)!r} of {count:,} rows is not read"
+            if not isinstance(bench.plan, Plan):
+                lines += wrapped(told, width, 2)
+    return lines or [Text("nothing is wrong with any row")]
+
+
+def token_lines(pieces: Sequence[Piece], words: str, width: int) -> list[Text]:
+    """A row token by token: trained ones bold and underlined between ▶ and ◀, masked ones dim,
+    `|` after each."""
+    lines = wrapped(Text(f"{words}: ▶ to ◀  (t text)", "dim"), width, 2)
+    line = Text()
+    trained = False
+    for piece in [*pieces, None]:
+        now = piece is not None and piece.trained
+        if now != trained:
+            line.append("▶" if now else "◀", "bold")
+            trained = now
+        if piece is None:
+            break
+        style = "bold underline" if piece.trained else "dim"
+        token = Text(piece.text, style + (" italic" if piece.special else ""))
+        if line.cell_len and line.cell_len + token.cell_len + 1 > width:
+            lines.append(line)
+            line = Text()
+        line.append_text(token).append("|", "dim")
+    lines.append(line)
+    return [part for one in lines for part in wrapped(one, width)]

@@ -1,0 +1,227 @@
+"""Goal: one question at a time, each with why it is asked, and what follows from the answers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.widget import Widget
+from textual.widgets import Input
+
+from tunewright.engine.decide.answers import Answers
+from tunewright.engine.decide.asking import next_question
+from tunewright.engine.decide.decide import decide
+from tunewright.engine.decide.facts import Facts
+from tunewright.engine.decide.questions import QUESTIONS, Question
+from tunewright.engine.decide.verdict import Verdict
+from tunewright.engine.text import plain, shorten
+from tunewright.tui.on_bench import answers_on, facts_on
+from tunewright.tui.panes.pane import Pane
+from tunewright.tui.screens.text import LongText
+from tunewright.tui.widgets.lines import Lines, wrapped
+from tunewright.tui.widgets.rows import Column, Row, Rows
+from tunewright.tui.workbench import Workbench
+
+
+class GoalPane(Pane):
+    """A question with its choices until all that matters is known; then the verdict."""
+
+    STEP: ClassVar[str] = "goal"
+
+    DEFAULT_CSS = """
+    GoalPane #question { margin-bottom: 1; }
+    GoalPane #choices { height: auto; max-height: 6; }
+    GoalPane #typed { width: 1fr; height: 1; }
+    GoalPane #wrong { text-style: bold; }
+    GoalPane #verdict { margin-top: 1; }
+    """
+
+    def __init__(self, bench: Workbench) -> None:
+        super().__init__(bench)
+        self._question: Question | None = None
+        self._verdict: Verdict | None = None
+        self._asked: tuple[Answers, Facts] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Lines(id="question")
+        yield Rows([Column("")], id="choices")
+        yield Input(id="typed", compact=True)
+        yield Lines(id="wrong")
+        yield Lines(id="verdict")
+
+    @property
+    def answers(self) -> Answers:
+        return answers_on(self.bench)
+
+    def show(self) -> None:
+        facts = facts_on(self.bench)
+        if self._asked == (self.answers, facts):
+            self._draw()
+            return
+        self._asked = asked = (self.answers, facts)
+
+        def work() -> tuple[Question | None, Verdict]:
+            return next_question(*asked), decide(*asked)
+
+        def then(found: tuple[Question | None, Verdict]) -> None:
+            if self._asked == asked:
+                new = found[0] != self._question
+                self._question, self._verdict = found
+                self._draw()
+                if new and self.tunewright.pane is self:
+                    self._fresh_question()
+                self.tunewright.show_frame()
+
+        # Some hundred thousand cases are decided to find what still matters: not on the screen's.
+        self.in_thread(work, then)
+
+    def _fresh_question(self) -> None:
+        typed = self.query_one("#typed", Input)
+        typed.value = ""
+        self.query_one("#wrong", Lines).show([])
+        question = self._question
+        if question is not None and question.kind == "yes_no":
+            # "no" promises least.
+            self.query_one("#choices", Rows).select("False")
+        self.app.set_focus(self.first_focus())
+
+    def _draw(self) -> None:
+        width = max(20, self.size.width - 2)
+        question, verdict = self._question, self._verdict
+        lines = self.query_one("#question", Lines)
+        choices, typed = self.query_one("#choices", Rows), self.query_one("#typed", Input)
+        choices.display = question is not None and bool(question.choices)
+        typed.display = question is not None and not question.choices
+        if verdict is None:
+            lines.show(["deciding"])
+            return
+        if question is None:
+            lines.show(answered_lines(self.answers, width))
+        else:
+            lines.show(question_lines(question, self.answers, width))
+            choices.show([Row(str(c.value), (c.explained,)) for c in question.choices])
+        room = self.size.height - len(lines.shown.splitlines()) - (8 if question else 2)
+        told = verdict_lines(verdict, width, whole=question is None)
+        self.query_one("#verdict", Lines).show(told[: max(3, room)])
+
+    def first_focus(self) -> Widget | None:
+        if self._question is None:
+            return None
+        return self.query_one("#choices" if self._question.choices else "#typed", Widget)
+
+    # -- commands
+
+    def why_not(self, command: str) -> str | None:
+        if command == "unanswer" and not given(self.answers):
+            return "nothing is answered yet"
+        return None
+
+    def do_choose(self) -> None:
+        """Answer with what is marked, or go on when all is answered."""
+        question = self._question
+        if question is None:
+            self.bench.confirm(self.STEP)
+            self.post_message(self.Go("data"))
+            return
+        if question.choices:
+            key = self.query_one("#choices", Rows).key
+            value: Any = next(c.value for c in question.choices if str(c.value) == key)
+            self._answer(question, value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id == "typed" and self._question is not None:
+            event.stop()
+            self._answer(self._question, event.value.strip())
+
+    def _answer(self, question: Question, value: Any) -> None:
+        self.bench.answer(answers=msgspec.structs.replace(self.answers, **{question.id: value}))
+        self.post_message(self.Changed())
+
+    def do_unanswer(self) -> None:
+        last = given(self.answers)[-1]
+        self.bench.answer(answers=msgspec.structs.replace(self.answers, **{last: None}))
+        self.post_message(self.Changed())
+
+    def do_why(self) -> None:
+        if self._verdict is not None:
+            self.app.push_screen(
+                LongText("the verdict and its rules", why_lines(self._verdict, 72))
+            )
+
+    def copied(self) -> str | None:
+        return self.query_one("#verdict", Lines).shown or None
+
+
+def given(answers: Answers) -> list[str]:
+    """Ids of the questions that the person has answered, in order."""
+    return [q.id for q in QUESTIONS if q.id != "data" and getattr(answers, q.id) is not None]
+
+
+def question_lines(question: Question, answers: Answers, width: int) -> list[Text]:
+    """The answers so far in one line, the question, and why it is asked."""
+    given = [
+        f"{q.id} {shorten(_word(getattr(answers, q.id)), 18)}"
+        for q in QUESTIONS
+        if getattr(answers, q.id) not in (None, "")
+    ]
+    lines = wrapped(Text(", ".join(given), "dim"), width) if given else []
+    lines += wrapped(Text(question.text, "bold"), width)
+    return [*lines, *wrapped(Text(f"asked because {question.why}", "dim"), width)]
+
+
+def answered_lines(answers: Answers, width: int) -> list[Text]:
+    """All that was said, when nothing that matters is open."""
+    lines = [
+        f"{q.id} {shorten(_word(getattr(answers, q.id)), 40)}"
+        for q in QUESTIONS
+        if getattr(answers, q.id) not in (None, "")
+    ]
+    return wrapped(Text("you said: " + (", ".join(lines) or "nothing"), "dim"), width, 2)
+
+
+def _word(value: Any) -> str:
+    return (
+        {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    )
+
+
+def verdict_lines(verdict: Verdict, width: int, *, whole: bool) -> list[Text]:
+    """The verdict with what speaks for and against it; short while questions are open."""
+    so_far = "" if whole else "so far: "
+    provisional = "measured" if verdict.measured else "provisional until measured"
+    head = Text(f"{so_far}{verdict.title}", "bold")
+    head.append(f"   {provisional}, confidence {verdict.confidence}", "dim")
+    lines = wrapped(head, width)
+    for mark, reasons in (("+", verdict.because), ("-", verdict.against)):
+        for reason in reasons[: None if whole else 2]:
+            lines += wrapped(f" {mark} {plain(reason.sentence)}", width, 3)
+    if whole:
+        for change in verdict.would_change[:3]:
+            lines += wrapped(Text(f" ? {plain(change.sentence)}", "dim"), width, 3)
+        lines += wrapped(f"next: {plain(verdict.next_step.sentence)}", width, 6)
+        for step in verdict.training:
+            lines += wrapped(f"training: {plain(step.sentence)}", width, 10)
+    return lines
+
+
+def why_lines(verdict: Verdict, width: int) -> list[Text]:
+    """Every rule that fired with its source, what would change the verdict, and the approaches."""
+    lines = wrapped(Text(verdict.title, "bold"), width)
+    lines += wrapped(f"confidence {verdict.confidence}: {plain(verdict.confidence_because)}", width)
+    for head, reasons in (("for it", verdict.because), ("against it", verdict.against)):
+        if reasons:
+            lines += [Text(), Text(head, "bold")]
+        for reason in reasons:
+            lines += wrapped(f"  {reason.rule}: {plain(reason.sentence)}", width, 4)
+            lines += wrapped(Text(f"    {plain(reason.source)}", "dim"), width, 4)
+    if verdict.would_change:
+        lines += [Text(), Text("what would change it", "bold")]
+    for change in verdict.would_change:
+        lines += wrapped(f"  {plain(change.sentence)}", width, 4)
+    lines += [Text(), Text("approach, cost, time, upkeep", "bold")]
+    for approach in verdict.approaches:
+        told = f"  {approach.title}: {approach.best_when}; cost {approach.cost}"
+        lines += wrapped(f"{told}; {approach.time}; upkeep {approach.upkeep}", width, 4)
+    return lines

@@ -1,0 +1,292 @@
+"""The session on the bench: what a person has said so far, and what is known about it.
+
+Every answer is saved at once, by a thread, so that closing and opening comes back to the same
+place. One thread owns a workbench (the screen's); what other threads found is handed to it with the
+`ticket` under which they set out, and findings about what has changed since are dropped. No Textual
+here: `--plain` walks the same bench.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tunewright.engine.demo.session import demo_session
+from tunewright.engine.homes import sessions_home
+from tunewright.engine.model import DEMO_DATA
+from tunewright.engine.plan import Plan
+from tunewright.engine.planner import make_plan, recorded_by
+from tunewright.engine.run.rundir import RunDir
+from tunewright.engine.session import (
+    VERSION,
+    DataInput,
+    Environment,
+    Inputs,
+    Recorded,
+    Session,
+    encode_session,
+    load_session,
+)
+from tunewright.hardware.errors import Problem
+from tunewright.hardware.snapshot import Snapshot
+from tunewright.tui.looking import DataFound, ModelFound
+from tunewright.tui.saver import Saver
+
+# The plan is made anew when the free memory of the device moves by more than this share of it.
+FREE_MOVED = 0.02
+
+
+class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a person is in a session; kept beside it, since it is no intent. `run` is the
+    directory of the run that was launched from it last."""
+
+    step: str = "machine"
+    confirmed: tuple[str, ...] = ()
+    run: str | None = None
+
+
+class Workbench:
+    """See the module. What is known is None until it was looked at, and a `Problem` when looking
+    failed."""
+
+    def __init__(self, path: Path, session: Session, place: Place) -> None:
+        self.path = path
+        self.session = session
+        self.place = place
+        self.snapshot: Snapshot | None = None
+        self.environment: Environment | None = None
+        self.model: ModelFound | Problem | None = None
+        self.data: DataFound | Problem | None = None
+        self.plan: Plan | Problem | None = None
+        self.ticket = 0
+        self.saver = Saver()
+        self._planned_on: Snapshot | None = None
+
+    # -- opening and saving
+
+    @classmethod
+    def open(cls, path: Path | None = None) -> Workbench:
+        """The session at `path`, the one that was open last, or the demo's."""
+        path = path or _last_session() or sessions_home() / "demo" / "session.json"
+        session = load_session(path) if path.is_file() else demo_session()
+        bench = cls(path, session, _read_place(path))
+        bench.save()
+        return bench
+
+    def save(self) -> None:
+        """Write session.json, the place in it, and that it is the one to open next."""
+        self._save_session()
+        self.saver.put(_place_file(self.path), msgspec.json.encode(self.place))
+        self.saver.put(sessions_home() / "last", f"{self.path}\n".encode())
+
+    def _save_session(self) -> None:
+        self.saver.put(self.path, encode_session(self.session))
+
+    @property
+    def base(self) -> Path:
+        """What relative paths of the session start from."""
+        return self.path.absolute().parent
+
+    @property
+    def inputs(self) -> Inputs:
+        return self.session.inputs
+
+    # -- what a person says
+
+    def answer(self, **changes: Any) -> None:
+        """Change fields of the inputs; saved at once, and what followed from them is forgotten."""
+        changes = {k: v for k, v in changes.items() if getattr(self.inputs, k) != v}
+        if not changes:
+            return
+        inputs = msgspec.structs.replace(self.inputs, **changes)
+        self.session = Session(version=VERSION, inputs=inputs)
+        self.plan = None
+        if "model" in changes:
+            self.model = self.data = None
+        if "data" in changes or "seed" in changes:
+            self.data = None
+        if {"model", "data", "seed"} & set(changes):
+            self.ticket += 1
+        self.save()
+        self.replan()
+
+    def set(self, key: str, value: Any) -> None:
+        """Override one setting by its full key; None takes the override back. A `Problem` (and no
+        change) when the plan cannot be made with it."""
+        before = self.inputs
+        overrides = {k: v for k, v in before.overrides.items() if k != key}
+        if value is not None:
+            overrides[key] = value
+        self.answer(overrides=overrides)
+        if isinstance(self.plan, Problem):
+            problem = self.plan
+            self.answer(overrides=before.overrides)
+            raise problem
+        if key == "loss.on":
+            # Which tokens are trained has changed, and the facts count them.
+            self.data = None
+            self.ticket += 1
+
+    def use_data(self, path: str) -> None:
+        """Take another data file (`demo:…`, or a path from the working directory): in a session of
+        its own when this one is the demo's."""
+        if path.startswith("demo:"):
+            self.answer(data=DataInput(path=path))
+            return
+        file = Path(path).expanduser().absolute()
+        if self.inputs.data.path == DEMO_DATA:
+            name = file.stem or "data"
+            self.path = _free_session(name)
+            data = DataInput(path=os.path.relpath(file, self.base))
+            self.place = Place("data", tuple(s for s in self.place.confirmed if s != "data"))
+            # What fits the demo into ten minutes is no advice for other data.
+            self.answer(name=name, data=data, overrides={}, stages=None)
+        else:
+            self.answer(data=DataInput(path=os.path.relpath(file, self.base)))
+
+    def go(self, step: str) -> None:
+        """Be at a step."""
+        if step != self.place.step:
+            self.place = msgspec.structs.replace(self.place, step=step)
+            self.save()
+
+    def confirm(self, step: str) -> None:
+        """The person has accepted what stands in a step."""
+        if step not in self.place.confirmed:
+            confirmed = (*self.place.confirmed, step)
+            self.place = msgspec.structs.replace(self.place, confirmed=confirmed)
+            self.save()
+
+    # -- what was found
+
+    def found(self, ticket: int, what: ModelFound | DataFound | Problem, kind: str) -> bool:
+        """Take what a thread found as the `kind` ("model" or "data"); False when it is stale."""
+        if ticket != self.ticket:
+            return False
+        setattr(self, kind, what)
+        if isinstance(what, DataFound) and what.data != self.inputs.data:
+            inputs = msgspec.structs.replace(self.inputs, data=what.data)
+            # What a run gave on other bytes is no expectation for these.
+            self.session = Session(version=VERSION, inputs=inputs)
+        self.replan()
+        return True
+
+    def saw(self, snapshot: Snapshot, environment: Environment | None = None) -> bool:
+        """Take a reading of the machine; True when the plan was made anew on it."""
+        self.snapshot = snapshot
+        self.environment = environment or self.environment
+        if self._planned_on is not None and not _moved(self._planned_on, snapshot):
+            return False
+        self.replan()
+        return True
+
+    def replan(self) -> None:
+        """Make the plan from what is known; it stays None while something is missing."""
+        recorded = self.recorded()
+        if recorded is None:
+            return
+        try:
+            self.plan = make_plan(self.inputs, recorded)
+        except Problem as problem:
+            self.plan = problem
+            return
+        self._planned_on = self.snapshot
+        before = self.session.recorded
+        expect = before.expect if before and self.session.plan == self.plan else None
+        self.session = Session(
+            version=VERSION,
+            inputs=self.inputs,
+            plan=self.plan,
+            recorded=msgspec.structs.replace(recorded, expect=expect),
+        )
+        self._save_session()
+
+    def recorded(self) -> Recorded | None:
+        """What the plan is made from, or None while something of it is unknown."""
+        if self.snapshot is None or self.environment is None:
+            return None
+        if not isinstance(self.model, ModelFound) or not isinstance(self.data, DataFound):
+            return None
+        if isinstance(self.data.facts, Problem):
+            return None
+        return Recorded(
+            snapshot=self.snapshot,
+            environment=self.environment,
+            data=self.data.facts,
+            model=self.model.shape,
+        )
+
+    def trouble(self) -> Problem | None:
+        """The first thing that keeps a plan from being made, in the order of the path."""
+        for known in (self.model, self.data, getattr(self.data, "facts", None), self.plan):
+            if isinstance(known, Problem):
+                return known
+        return None
+
+    # -- its run
+
+    def launched(self, run: RunDir) -> None:
+        """A run was started from this session."""
+        self.place = msgspec.structs.replace(self.place, run=str(run.path))
+        self.save()
+
+    def run(self) -> RunDir | None:
+        """The run that was launched last from this session, if it is still there."""
+        if self.place.run is None or not (Path(self.place.run) / "run.json").is_file():
+            return None
+        return RunDir(Path(self.place.run))
+
+    def ran(self, run: RunDir) -> None:
+        """The run is done: the session records what it gave, and a replay is held against it."""
+        session = load_session(run.session)
+        if session.inputs == self.inputs or session.plan == self.session.plan:
+            self.session = recorded_by(run, self.session)
+            self._save_session()
+
+
+def _moved(before: Snapshot, now: Snapshot) -> bool:
+    """Whether free memory has moved enough for another verdict."""
+
+    def free(snapshot: Snapshot) -> list[int | None]:
+        return [gpu.free_bytes for gpu in snapshot.gpus] or [snapshot.host.ram_available_bytes]
+
+    then, current = free(before), free(now)
+    if len(then) != len(current):
+        return True
+    return any(
+        (a is None) != (b is None) or abs((a or 0) - (b or 0)) > FREE_MOVED * max(a or 0, b or 0)
+        for a, b in zip(then, current, strict=True)
+    )
+
+
+def _place_file(session: Path) -> Path:
+    return session.with_name(session.stem + ".place.json")
+
+
+def _read_place(session: Path) -> Place:
+    try:
+        return msgspec.json.decode(_place_file(session).read_bytes(), type=Place)
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        # Only where the cursor was: not worth a complaint.
+        return Place()
+
+
+def _last_session() -> Path | None:
+    try:
+        path = Path((sessions_home() / "last").read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError):
+        return None
+    return path if path.is_file() else None
+
+
+def _free_session(name: str) -> Path:
+    """A session file that is not there yet, named after the data."""
+    safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:40] or "session"
+    folder = sessions_home() / safe
+    if folder.exists():
+        folder = sessions_home() / f"{safe}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return folder / "session.json"
