@@ -229,6 +229,8 @@ BENCHES: dict[str, Callable[[], None]] = {
 
 
 def main() -> None:
+    # As it is installed: with bytecode on disk, which some machines switch off for everything.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
     print(ROW.format("what", "tunewright", "plain", "ratio", "ours / plain, median [95 %]"))
     for name in sys.argv[1:] or list(BENCHES):
