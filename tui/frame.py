@@ -11,7 +11,7 @@ from tunewright.engine.data.example import DataFacts
 from tunewright.engine.text import shorten
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.snapshot import Snapshot
-from tunewright.tui.commands import key_name, of_pane
+from tunewright.tui.commands import key_name, of_pane, on_key
 from tunewright.tui.looking import DataFound, ModelFound
 from tunewright.tui.steps import RUNS, STEPS
 from tunewright.tui.workbench import Workbench
@@ -81,7 +81,11 @@ def bar_line(pane: str, why_not: Callable[[str], str | None], width: int) -> Tex
     What does not fit is left to `?`, which always does.
     """
     line = Text(" ", no_wrap=True)
-    shown = [command for command in of_pane(pane) if command.bar]
+    shown = [
+        command
+        for command in of_pane(pane)
+        if command.bar and command is on_key(pane, command.keys[0], why_not)
+    ]
     last = [command for command in shown if command.name in ("help", "quit")]
     tail = sum(len(key_name(c)) + len(c.title) + 3 for c in last)
     for command in [c for c in shown if c not in last]:

@@ -26,10 +26,11 @@ class LongText(Dialog[None]):
         Binding("y", "copy", show=False),
     ]
 
-    def __init__(self, title: str, lines: Sequence[Text]) -> None:
+    def __init__(self, title: str, lines: Sequence[Text], *, at_end: bool = False) -> None:
         super().__init__()
         self.head = title
         self.lines = list(lines)
+        self.at_end = at_end
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
@@ -44,6 +45,8 @@ class LongText(Dialog[None]):
         self.query_one("#long-title", Lines).show([title])
         self.query_one("#long-text", Lines).show(self.lines)
         self.query_one("#long").styles.max_height = max(4, self.app.size.height - 4)
+        if self.at_end:
+            self.call_after_refresh(self.action_edge, 1)
 
     def action_scroll(self, by: int) -> None:
         self.query_one("#long").scroll_relative(y=by, animate=False)
