@@ -76,6 +76,8 @@ class TunewrightApp(App[int]):
 
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
+    # Textual's choice after a box has closed would be the hidden find field, which takes every key.
+    AUTO_FOCUS = None
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it
         (0, "-narrow"),
         (80, "-normal"),

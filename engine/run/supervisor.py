@@ -146,7 +146,7 @@ class Supervisor:
                 _signal_group(worker.pid, signal.SIGTERM)
 
     def _obey(self, command: control.Command, worker: subprocess.Popen[bytes]) -> None:
-        answer = "passed to the worker"
+        answer = HANDED_ON
         if command.verb == "stop":
             self.request_stop("asked to stop" + (f" by {command.by}" if command.by else ""))
             answer = "stopping after a checkpoint"

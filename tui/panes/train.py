@@ -18,7 +18,7 @@ from textual.widget import Widget
 from tunewright.engine.plan import Plan
 from tunewright.engine.planner import check_ready
 from tunewright.engine.run import control
-from tunewright.engine.run.events import Answered
+from tunewright.engine.run.events import HANDED_ON, Answered
 from tunewright.engine.run.launch import launch, resume
 from tunewright.engine.run.progress import Look, RunProgress, preview
 from tunewright.engine.run.rundir import LaunchOptions, RunDir
@@ -145,7 +145,8 @@ class TrainPane(Pane):
 
     def _answered(self, answers: list[Answered]) -> None:
         for answer in answers:
-            if self._asked.get(answer.id) == answer.command:
+            # That it was handed on says less than what was said when it was asked.
+            if self._asked.get(answer.id) == answer.command and answer.answer != HANDED_ON:
                 self.tunewright.notice(f"{answer.command}: {plain(answer.answer)}")
 
     def _draw(self) -> None:
@@ -328,6 +329,8 @@ class TrainPane(Pane):
             return "enter launches it"
         if self.tunewright.attach is not None:
             return "this run is not of the session on the bench; esc goes back"
+        if self._state is None:
+            return "its run is still being read"
         if self._state not in _OVER:
             return "its run still works"
         return self._why_not_start()

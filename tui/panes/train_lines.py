@@ -178,6 +178,8 @@ def progress_line(now: RunProgress, stages: Sequence[StageNow], width: int) -> T
     running = next((stage for stage in stages if stage.state == "running"), None)
     if not now.view.alive:
         return _first_fitting([f"{_steps_said(now)}, {took} in all", _steps_said(now)], width)
+    if running is None and stages and all(stage.state == "done" for stage in stages):
+        return _first_fitting([f"all stages are done; ending, {took} so far", "ending"], width)
     if running is None:
         said = f"starting: {STARTING}; {took} so far"
         return _first_fitting([said, f"starting, {took} so far"], width)
@@ -222,7 +224,7 @@ def _training_line(now: RunProgress, took: str, width: int) -> Text:
     if left is not None and not paused and step.step < step.total_steps:
         eta, low, high = left
         end = time.strftime("%H:%M", time.localtime(time.time() + eta))
-        span = f" ({duration(low)} to {duration(high)})" if round(high) > round(low) else ""
+        span = f" ({_span(low, high)})" if round(high) > round(low) else ""
         epoch = f"  epoch {step.epoch:.2f}"
         tails = [
             f"{epoch}  {took}  left {duration(eta)}{span}, to {end}",
@@ -232,6 +234,15 @@ def _training_line(now: RunProgress, took: str, width: int) -> Text:
             f"  left {duration(eta)}",
         ]
     return _with_bar(done, share, tails, width)
+
+
+def _span(low: float, high: float) -> str:
+    """Two times in the unit that tells them apart: "40-70 s", "16-21 min", "1.5-2.0 h"."""
+    if high < 120:
+        return f"{low:.0f}-{high:.0f} s"
+    if high < 7200:
+        return f"{low / 60:.0f}-{high / 60:.0f} min"
+    return f"{low / 3600:.1f}-{high / 3600:.1f} h"
 
 
 def _counted_line(stage: StageNow, progress: Progress, took: str, width: int) -> Text:
@@ -321,6 +332,7 @@ def checkpoint_line(now: RunProgress, plan: Plan | None, width: int) -> Text | N
         return None
     steps = sorted(now.checkpoints)
     if steps:
+        # The event is written once the checkpoint was read back.
         last = now.checkpoints[steps[-1]]
         shown = ", ".join(f"{step:,}" for step in steps[-4:])
         line.append(f"{'… ' if len(steps) > 4 else ''}{shown} ({size(last.bytes)})")
@@ -331,7 +343,6 @@ def checkpoint_line(now: RunProgress, plan: Plan | None, width: int) -> Text | N
         due = (now.step.step // every.value + 1) * every.value
         if due <= now.step.total_steps:
             line.append(f"   next {due:,}")
-        line.append("   read back after writing: yes" if steps else "", "dim")
     line.truncate(width, overflow="ellipsis")
     return line
 
