@@ -39,7 +39,7 @@ from tunewright.tui.panes.pane import Pane
 from tunewright.tui.screens.ask import Ask
 from tunewright.tui.screens.keys import key_lines
 from tunewright.tui.screens.palette import Palette
-from tunewright.tui.screens.text import LongText
+from tunewright.tui.screens.text import LongText, box_width
 from tunewright.tui.screens.trouble import Trouble
 from tunewright.tui.steps import RUNS, STEPS, after, before, step
 from tunewright.tui.widgets.gauge import Gauge
@@ -467,7 +467,9 @@ class TunewrightApp(App[int]):
     def do_help(self) -> None:
         commands = [(c, self.why_not(c.name)) for c in of_pane(self.pane.STEP)]
         at = step(self.pane.STEP)
-        self.push_screen(LongText(f"{at.title}: {at.question}", key_lines(commands, 70)))
+        self.push_screen(
+            LongText(f"{at.title}: {at.question}", key_lines(commands, box_width(self)))
+        )
 
     def do_quit(self) -> None:
         self.exit(0)

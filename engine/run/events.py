@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import msgspec
 
-
 # The supervisor's answer to a command that the worker obeys at its next step.
 HANDED_ON = "passed to the worker"
 

@@ -22,6 +22,8 @@ import msgspec
 
 from tunewright.engine.run.curves import Curves, Point, Rare, Told
 from tunewright.engine.run.events import (
+    HANDED_ON,
+    Answered,
     Checkpoint,
     Failed,
     Memory,
@@ -150,6 +152,8 @@ class RunProgress:
             self._seconds[event.stage] = event.seconds
         elif isinstance(event, Progress):
             self._progress = event
+            return
+        elif isinstance(event, Answered) and event.answer == HANDED_ON:
             return
         elif isinstance(event, Checkpoint):
             self.checkpoints[event.step] = event

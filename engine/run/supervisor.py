@@ -19,7 +19,7 @@ import msgspec
 
 from tunewright.engine.files import write_atomic
 from tunewright.engine.run import control
-from tunewright.engine.run.events import Answered, EventWriter, Failed, State, Warned
+from tunewright.engine.run.events import HANDED_ON, Answered, EventWriter, Failed, State, Warned
 from tunewright.engine.run.lock import take_lock
 from tunewright.engine.run.process import boot_id, mark
 from tunewright.engine.run.rundir import (

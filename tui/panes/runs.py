@@ -17,7 +17,7 @@ from tunewright.hardware.errors import Problem
 from tunewright.tui.panes import runs_lines as told
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.panes.runs_lines import Listed
-from tunewright.tui.screens.text import LongText
+from tunewright.tui.screens.text import LongText, box_width
 from tunewright.tui.widgets.lines import Lines
 from tunewright.tui.widgets.rows import Rows
 from tunewright.tui.workbench import Workbench
@@ -181,7 +181,7 @@ class RunsPane(Pane):
 
         def take(found: ComparedRuns) -> None:
             names = (first.path.name, second.path.name)
-            lines = told.comparison_lines(*names, found)
+            lines = told.comparison_lines(*names, found, box_width(self.app))
             self.app.push_screen(LongText("two runs side by side", lines))
 
         self.in_thread(lambda: compare_runs(first, second), take)

@@ -120,14 +120,17 @@ NO_RUNS = (
 )
 
 
-def comparison_lines(first: str, second: str, found: ComparedRuns, width: int = 72) -> list[Text]:
+def comparison_lines(first: str, second: str, found: ComparedRuns, width: int) -> list[Text]:
     """Two runs side by side: figures, then what was planned otherwise."""
-    column = (width - 24) // 2
-    head = f"{'':<24}{shorten(first, column - 1):>{column}}{shorten(second, column - 1):>{column}}"
+    column = max(8, (width - 24) // 2)
+    name = width - 2 * column
+    head = (
+        f"{'':<{name}}{shorten(first, column - 1):>{column}}{shorten(second, column - 1):>{column}}"
+    )
     lines = [Text(head, "bold")]
-    for name, a, b in found.figures():
+    for told, a, b in found.figures():
         cells = f"{_figure(a):>{column}}{_figure(b):>{column}}"
-        lines.append(Text(f"{shorten(plain(name), 23):<24}{cells}", "" if a == b else "bold"))
+        lines.append(Text(f"{shorten(told, name - 1):<{name}}{cells}", "" if a == b else "bold"))
     plans = found.plan_differences
     lines += [Text(), Text(f"{len(plans)} differences in the plan", "bold")]
     for difference in plans[:_DIFFERENCES_SHOWN]:

@@ -28,7 +28,7 @@ from tunewright.hardware.errors import Problem
 from tunewright.hardware.host import logout_kills
 from tunewright.tui.panes import train_lines as told
 from tunewright.tui.panes.pane import Pane
-from tunewright.tui.screens.text import LongText
+from tunewright.tui.screens.text import LongText, box_width
 from tunewright.tui.watched import LOSS, SERIES, Watched
 from tunewright.tui.widgets.curve import Curve
 from tunewright.tui.widgets.lines import Lines
@@ -446,19 +446,20 @@ class TrainPane(Pane):
 
     def do_answers(self) -> None:
         assert self._watched is not None
-        lines = told.all_answer_lines(self._watched.progress.answers)
+        lines = told.all_answer_lines(self._watched.progress.answers, box_width(self.app))
         self.app.push_screen(LongText("answers to held-out rows", lines))
 
     def do_log(self) -> None:
         assert self._watched is not None
-        lines = told.log_lines(self._watched.progress)
+        lines = told.log_lines(self._watched.progress, box_width(self.app))
         file = _short(self._watched.run.log)
         self.app.push_screen(LongText(f"log; all output: {file}", lines, at_end=True))
 
     def do_why(self) -> None:
         watched = self._watched
         assert watched is not None
-        lines = told.why_lines(watched.loss.moments(), watched.progress, watched.session.plan)
+        moments, plan = watched.loss.moments(), watched.session.plan
+        lines = told.why_lines(moments, watched.progress, plan, box_width(self.app))
         self.app.push_screen(LongText("what is notable", lines))
 
     def do_leave(self) -> None:

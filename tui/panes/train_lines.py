@@ -238,7 +238,7 @@ def _training_line(now: RunProgress, took: str, width: int) -> Text:
 
 def _span(low: float, high: float) -> str:
     """Two times in the unit that tells them apart: "40-70 s", "16-21 min", "1.5-2.0 h"."""
-    if high < 120:
+    if low < 100 and high < 600:
         return f"{low:.0f}-{high:.0f} s"
     if high < 7200:
         return f"{low / 60:.0f}-{high / 60:.0f} min"
@@ -387,7 +387,8 @@ def answer_lines(answer: Sample | None, width: int) -> list[Text]:
     if answer is None:
         return []
     same = answer.want == answer.got
-    head = f"row {answer.row + 1} "
+    who = {"baseline": "base", "evaluate": "tuned"}.get(answer.stage, plain(answer.stage))
+    head = f"{who}, row {answer.row + 1} "
     return [
         Text(no_wrap=True)
         .append(f"{head}wanted ", "dim")
@@ -425,9 +426,11 @@ def ending_lines(now: RunProgress, width: int) -> list[Text]:
 # -- boxes over it
 
 
-def why_lines(moments: Sequence[Moment], now: RunProgress, plan: Plan | None) -> list[Text]:
-    """What is notable in this run and what it means, 72 cells wide."""
-    width, lines = 72, []
+def why_lines(
+    moments: Sequence[Moment], now: RunProgress, plan: Plan | None, width: int
+) -> list[Text]:
+    """What is notable in this run and what it means."""
+    lines: list[Text] = []
     for warned in now.warned:
         lines += problem_lines(Problem(warned.what, why=warned.why, cure=warned.cure), width)
     spikes = [moment for moment in moments if moment.kind == "spike"]
@@ -480,7 +483,7 @@ def why_lines(moments: Sequence[Moment], now: RunProgress, plan: Plan | None) ->
     return lines or wrapped("Nothing notable: no spike, nothing that is not finite.", width)
 
 
-def log_lines(now: RunProgress, width: int = 72) -> list[Text]:
+def log_lines(now: RunProgress, width: int) -> list[Text]:
     """What the run said, oldest first."""
     lines: list[Text] = []
     for event in sorted(now.log, key=lambda event: event.time):
@@ -491,7 +494,7 @@ def log_lines(now: RunProgress, width: int = 72) -> list[Text]:
     return lines
 
 
-def all_answer_lines(answers: Sequence[Sample], width: int = 72) -> list[Text]:
+def all_answer_lines(answers: Sequence[Sample], width: int) -> list[Text]:
     """Every answer so far, newest first, what was wanted above what came."""
     lines: list[Text] = []
     for answer in reversed(answers):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 
@@ -14,8 +14,13 @@ from tunewright.tui.screens.dialog import Dialog
 from tunewright.tui.widgets.lines import Lines
 
 
+def box_width(app: App[Any]) -> int:
+    """Cells of a line in a box: 72, or what a narrow terminal has."""
+    return max(20, min(72, app.size.width - 6))
+
+
 class LongText(Dialog[None]):
-    """`lines` are 72 cells wide at most. j k g G and the page keys scroll, y copies, esc closes."""
+    """`lines` are `box_width` cells wide at most. j k g G scroll, y copies, esc closes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,q,question_mark", "close", show=False),
