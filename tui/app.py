@@ -10,6 +10,7 @@ import os
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from textual import events
@@ -23,25 +24,27 @@ from tunewright.engine.environment import read_environment
 from tunewright.engine.files import write_atomic
 from tunewright.engine.homes import state_home
 from tunewright.engine.run.rundir import RunDir
-from tunewright.engine.session import Environment
+from tunewright.engine.run.view import RunView
+from tunewright.engine.session import Environment, Session
 from tunewright.engine.text import plain
 from tunewright.hardware.errors import Exit, Problem
 from tunewright.hardware.snapshot import Snapshot
 from tunewright.hardware.take import take_snapshot
 from tunewright.tui.ascii import AsciiFilter
 from tunewright.tui.commands import COMMANDS, Command, of_pane, on_key
+from tunewright.tui.ended import Endings, living_runs, notify
 from tunewright.tui.frame import bar_line, bench_line, path_line
 from tunewright.tui.looking import look_at_model, look_at_rows
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.screens.ask import Ask
 from tunewright.tui.screens.keys import key_lines
 from tunewright.tui.screens.palette import Palette
-from tunewright.tui.screens.text import LongText
+from tunewright.tui.screens.text import LongText, box_width
 from tunewright.tui.screens.trouble import Trouble
 from tunewright.tui.steps import RUNS, STEPS, after, before, step
 from tunewright.tui.widgets.gauge import Gauge
 from tunewright.tui.widgets.lines import Lines
-from tunewright.tui.workbench import Workbench
+from tunewright.tui.workbench import Workbench, with_result
 
 T = TypeVar("T")
 
@@ -62,6 +65,8 @@ PANES = {
 GAUGED = ("model", "method", "train")
 
 LOOK_SECONDS = 1.0
+# Runs take minutes: that one has ended is told within this time.
+ENDINGS_SECONDS = 2.0
 SMALLEST = (40, 12)
 
 
@@ -71,6 +76,8 @@ class TunewrightApp(App[int]):
 
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
+    # Textual's choice after a box has closed would be the hidden find field, which takes every key.
+    AUTO_FOCUS = None
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it
         (0, "-narrow"),
         (80, "-normal"),
@@ -116,6 +123,8 @@ class TunewrightApp(App[int]):
         self.notify_command = notify
         self._typed_before = keys
         self._machine = machine
+        self._endings = Endings()
+        self._looking_for_endings = False
         # What closed the screen when it was not the person.
         self.fault: Problem | None = None
         if plain_ascii:
@@ -135,7 +144,7 @@ class TunewrightApp(App[int]):
 
     async def on_mount(self) -> None:
         self.query_one("#find").display = False
-        await self._open(self.alone or ("machine" if self.attach else self.bench.place.step))
+        await self._open(self.alone or self._first_pane())
         for key in self._typed_before:
             self.simulate_key(key)
         # Threads that import libraries would hold up the first paint.
@@ -145,6 +154,28 @@ class TunewrightApp(App[int]):
         self._look_at_machine()
         self.look_again()
         self.set_interval(LOOK_SECONDS, self._look_at_machine)
+        own = self.bench.run()
+        if own is not None:
+            self.run_over(own)
+        self._look_for_endings()
+        self.set_interval(ENDINGS_SECONDS, self._look_for_endings)
+
+    def _first_pane(self) -> str:
+        """Where the person was, unless a run is in progress: that one is offered first."""
+        if self.attach is not None:
+            return "train"
+        living = living_runs()
+        own = self.bench.run()
+        self.bench.run_lives = own is not None and own.path in {run.path for run in living}
+        if self.bench.run_lives:
+            return "train"
+        if living:
+            count = f"{len(living)} runs are" if len(living) > 1 else "a run is"
+            self.call_after_refresh(
+                self.notice, f"{count} in progress: enter opens it, esc goes to where you were"
+            )
+            return RUNS.id
+        return self.bench.place.step
 
     @property
     def pane(self) -> Pane:
@@ -201,6 +232,48 @@ class TunewrightApp(App[int]):
         """The run that Train, Prove and Ship show: the one attached to, or the session's last."""
         return self.attach or self.bench.run()
 
+    async def open_run(self, run: RunDir | None) -> None:
+        """Show a run of the list in Train, Prove and Ship; None goes back to the session's own."""
+        own = self.bench.run()
+        self.attach = None if run is None or (own and own.path == run.path) else run
+        await self._go(RUNS.id if run is None else "train")
+
+    # -- runs that end
+
+    def _look_for_endings(self) -> None:
+        if not self._looking_for_endings:
+            self._looking_for_endings = True
+            self.in_thread(self._endings.look, self._found_endings)
+
+    def _found_endings(self, found: tuple[frozenset[Path], list[RunView]]) -> None:
+        self._looking_for_endings = False
+        living, ended = found
+        own = self.bench.run()
+        self.bench.run_lives = own is not None and own.path in living
+        for now in ended:
+            self.bell()
+            self.notice(f"{now.record.id}: {now.state}")
+            if self.notify_command:
+                self._notify(self.notify_command, now)
+            if own is not None and now.record.id == own.read_record().id:
+                self.run_over(own)
+
+    def _notify(self, command: str, now: RunView) -> None:
+        def complain(text: str) -> None:
+            self.from_thread(self.notice, text)
+
+        self.run_worker(lambda: notify(command, now.record.id, now.state, complain), thread=True)
+
+    def run_over(self, run: RunDir) -> None:
+        """The session's run has ended: what it gave is recorded, for replays to be held against."""
+        session = self.bench.session
+
+        def take(after: Session | None) -> None:
+            if after is not None and not self.bench.ran(session, after):
+                self.run_over(run)
+
+        self.in_thread(lambda: with_result(session, run), take)
+
     # -- what is looked at
 
     def in_thread(self, work: Callable[[], T], then: Callable[[T], Any]) -> None:
@@ -210,13 +283,13 @@ class TunewrightApp(App[int]):
             try:
                 result = work()
             except Problem as problem:
-                self._from_thread(self.trouble, problem)
+                self.from_thread(self.trouble, problem)
                 return
-            self._from_thread(then, result)
+            self.from_thread(then, result)
 
         self.run_worker(both, thread=True)
 
-    def _from_thread(self, call: Callable[..., Any], *arguments: Any) -> None:
+    def from_thread(self, call: Callable[..., Any], *arguments: Any) -> None:
         if self.is_running:
             self.call_from_thread(call, *arguments)
 
@@ -228,7 +301,7 @@ class TunewrightApp(App[int]):
             return snapshot, None if known else read_environment(snapshot.host)
 
         self.run_worker(
-            lambda: self._from_thread(self._saw, *look()),
+            lambda: self.from_thread(self._saw, *look()),
             thread=True,
             group="machine",
             exclusive=True,
@@ -254,11 +327,11 @@ class TunewrightApp(App[int]):
 
         def look() -> None:
             found = model or look_at_model(
-                inputs, base, lambda line: self._from_thread(self.notice, line)
+                inputs, base, lambda line: self.from_thread(self.notice, line)
             )
-            self._from_thread(self._found, ticket, found, "model")
+            self.from_thread(self._found, ticket, found, "model")
             rows = look_at_rows(inputs, base, found)
-            self._from_thread(self._found, ticket, rows, "data")
+            self.from_thread(self._found, ticket, rows, "data")
 
         if bench.model is None or bench.data is None:
             self.run_worker(look, thread=True, group="look")
@@ -313,7 +386,7 @@ class TunewrightApp(App[int]):
 
     async def action_press(self, key: str) -> None:
         """A key of the table was pressed."""
-        command = on_key(self.pane.STEP, key)
+        command = on_key(self.pane.STEP, key, self.why_not)
         if command is not None:
             await self.do(command)
 
@@ -394,7 +467,9 @@ class TunewrightApp(App[int]):
     def do_help(self) -> None:
         commands = [(c, self.why_not(c.name)) for c in of_pane(self.pane.STEP)]
         at = step(self.pane.STEP)
-        self.push_screen(LongText(f"{at.title}: {at.question}", key_lines(commands, 70)))
+        self.push_screen(
+            LongText(f"{at.title}: {at.question}", key_lines(commands, box_width(self)))
+        )
 
     def do_quit(self) -> None:
         self.exit(0)

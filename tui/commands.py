@@ -6,7 +6,7 @@ now, `why_not(name)` says why; it is then shown as disabled with that reason, ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 
@@ -40,22 +40,26 @@ COMMANDS: tuple[Command, ...] = (
     Command("more", (">", "right", "l"), "turn", "the marked knob one step up", ("method",)),
     Command("advised", ("a",), "advised", "take back what you set on the knob", ("method",)),
     Command("memory", ("m",), "memory", "where the memory goes, line by line", ("method",)),
+    Command("attach", ("enter",), "open", "watch this run", ("runs",)),
     Command("launch", ("enter",), "launch", "start the run, detached", ("train",)),
+    Command("prove", ("enter",), "prove", "what the run was worth", ("train",)),
     Command("checkpoint", ("c",), "checkpoint", "write a checkpoint now", ("train",)),
-    Command("pause", ("p",), "pause", "hold the training, or let it go on", ("train",)),
+    Command("pause", ("p",), "pause", "hold the training between two steps", ("train",)),
+    Command("unpause", ("p",), "go on", "let the held training go on", ("train",)),
     Command("stop", ("x",), "stop", "checkpoint, then stop; it can be resumed", ("train",)),
+    Command("resume", ("r",), "resume", "go on from the last good checkpoint", ("runs", "train")),
+    Command("anew", ("n",), "new run", "launch the session as it is now once more", ("train",)),
     Command("zoom", ("z",), "zoom", "all steps, or only the latest", ("train",)),
-    Command("log_scale", ("l",), "log y", "logarithmic or linear y axis", ("train",)),
     Command("answers", ("v",), "answers", "answers to held-out rows so far", ("train",)),
     Command("log", ("o",), "log", "what the run said", ("train",)),
-    Command("leave", ("d",), "leave", "close the screen; the run goes on", ("train",)),
+    Command("leave", ("d",), "leave", "close the screen; the run goes on", ("train",), False),
     Command("answer_whole", ("v",), "whole", "the marked row, whole", ("prove",)),
-    Command("attach", ("enter",), "open", "watch this run", ("runs",)),
-    Command("resume", ("r",), "resume", "go on from the last good checkpoint", ("runs",)),
     Command("compare", ("c",), "compare", "this run with the one marked before", ("runs",)),
     Command("mark", ("space",), "mark", "mark a run to compare with", ("runs",)),
     Command("delete", ("x",), "delete", "delete the run's directory", ("runs",)),
     Command("why", ("w",), "why", "the reasons in full", ("goal", "method", "prove", "train")),
+    Command("log_scale", ("l",), "log y", "logarithmic or linear y axis", ("train",)),
+    Command("series", ("s",), "curve", "loss, gradient norm, learning rate or speed", ("train",)),
     Command("copy", ("y",), "copy", "copy what is marked to the clipboard", bar=False),
     # Everywhere.
     Command("filter", ("slash",), "find", "show only what matches", bar=False),
@@ -88,9 +92,14 @@ def of_pane(pane: str) -> Sequence[Command]:
     return [*own, *(command for command in COMMANDS if not command.where)]
 
 
-def on_key(pane: str, key: str) -> Command | None:
-    """What a key does in a pane; None when nothing."""
-    return next((command for command in of_pane(pane) if key in command.keys), None)
+def on_key(pane: str, key: str, why_not: Callable[[str], str | None]) -> Command | None:
+    """What a key does in a pane now; None when nothing.
+
+    A key may stand for several commands (pause, go on): the first that can be done, else the first.
+    """
+    on_it = [command for command in of_pane(pane) if key in command.keys]
+    able = (command for command in on_it if why_not(command.name) is None)
+    return next(able, on_it[0] if on_it else None)
 
 
 def key_name(command: Command) -> str:

@@ -11,7 +11,7 @@ from tunewright.engine.data.example import DataFacts
 from tunewright.engine.text import shorten
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.snapshot import Snapshot
-from tunewright.tui.commands import key_name, of_pane
+from tunewright.tui.commands import key_name, of_pane, on_key
 from tunewright.tui.looking import DataFound, ModelFound
 from tunewright.tui.steps import RUNS, STEPS
 from tunewright.tui.workbench import Workbench
@@ -81,14 +81,21 @@ def bar_line(pane: str, why_not: Callable[[str], str | None], width: int) -> Tex
     What does not fit is left to `?`, which always does.
     """
     line = Text(" ", no_wrap=True)
-    shown = [command for command in of_pane(pane) if command.bar]
+    reasons = {command.name: why_not(command.name) for command in of_pane(pane)}
+    shown = [
+        command
+        for command in of_pane(pane)
+        if command.bar and command is on_key(pane, command.keys[0], reasons.get)
+    ]
     last = [command for command in shown if command.name in ("help", "quit")]
     tail = sum(len(key_name(c)) + len(c.title) + 3 for c in last)
-    for command in [c for c in shown if c not in last]:
+    rest = [command for command in shown if command not in last]
+    # What can be done now has the room first.
+    for command in sorted(rest, key=lambda command: reasons[command.name] is not None):
         key = key_name(command)
         if line.cell_len + len(key) + len(command.title) + 5 + tail > width:
             continue
-        _command(line, key, command.title, off=why_not(command.name) is not None)
+        _command(line, key, command.title, off=reasons[command.name] is not None)
     for command in last:
         _command(line, key_name(command), command.title, off=False)
     return line

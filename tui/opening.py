@@ -146,10 +146,11 @@ def check_terminal() -> None:
     """A `Problem` where no screen can be drawn, with the flag that helps."""
     from tunewright.hardware.errors import Problem
 
-    if not sys.stdin.isatty() or not sys.stdout.isatty():
+    # Textual draws on stderr.
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise Problem(
             "there is no terminal here to open the screens in",
-            why="input or output is a pipe or a file",
+            why="input, output or error output is a pipe or a file",
             cure="tunewright --replay SESSION runs a session without one; tunewright --help",
         )
     if os.environ.get("TERM", "") in ("", "dumb"):

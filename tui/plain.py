@@ -25,7 +25,7 @@ from tunewright.hardware.take import take_snapshot
 from tunewright.tui import say
 from tunewright.tui.looking import DataFound, ModelFound, look_at_model, look_at_rows
 from tunewright.tui.on_bench import answers_on, facts_on
-from tunewright.tui.workbench import Workbench
+from tunewright.tui.workbench import Workbench, with_result
 
 
 class _Left(Exception):
@@ -187,5 +187,7 @@ def _train(bench: Workbench) -> int:
     ended = follow(run, stop_on_interrupt=True, quiet=False)
     code = say_ending(run, ended)
     if code == Exit.DONE:
-        bench.ran(run)
+        after = with_result(bench.session, run)
+        if after is not None:
+            bench.ran(bench.session, after)
     return code

@@ -62,6 +62,8 @@ class Workbench:
         self.model: ModelFound | Problem | None = None
         self.data: DataFound | Problem | None = None
         self.plan: Plan | Problem | None = None
+        # While its run works, free memory says nothing about the next one: no plan is made on it.
+        self.run_lives = False
         self.ticket = 0
         self.saver = Saver()
         self._planned_on: Snapshot | None = None
@@ -179,6 +181,8 @@ class Workbench:
         """Take a reading of the machine; True when the plan was made anew on it."""
         self.snapshot = snapshot
         self.environment = environment or self.environment
+        if isinstance(self.plan, Plan) and self.run_lives:
+            return False
         if self._planned_on is not None and not _moved(self._planned_on, snapshot):
             return False
         self.replan()
@@ -196,13 +200,13 @@ class Workbench:
             return
         self._planned_on = self.snapshot
         before = self.session.recorded
-        expect = before.expect if before and self.session.plan == self.plan else None
-        self.session = Session(
-            version=VERSION,
-            inputs=self.inputs,
-            plan=self.plan,
-            recorded=msgspec.structs.replace(recorded, expect=expect),
-        )
+        planned = Session(VERSION, self.inputs, self.plan, recorded)
+        if before is not None and before.expect is not None and _run_alike(self.session, planned):
+            # Its environment was the run's own, and with it the threads that decide the digits.
+            recorded = msgspec.structs.replace(
+                recorded, expect=before.expect, environment=before.environment
+            )
+        self.session = msgspec.structs.replace(planned, recorded=recorded)
         self._save_session()
 
     def recorded(self) -> Recorded | None:
@@ -240,12 +244,41 @@ class Workbench:
             return None
         return RunDir(Path(self.place.run))
 
-    def ran(self, run: RunDir) -> None:
-        """The run is done: the session records what it gave, and a replay is held against it."""
-        session = load_session(run.session)
-        if session.inputs == self.inputs or session.plan == self.session.plan:
-            self.session = recorded_by(run, self.session)
-            self._save_session()
+    def ran(self, before: Session, after: Session) -> bool:
+        """Take the session with what its run gave (see `with_result`); False when it has changed
+        since it was `before`."""
+        if self.session is not before:
+            return False
+        self.session = after
+        self._save_session()
+        return True
+
+
+def with_result(session: Session, run: RunDir) -> Session | None:
+    """The session with what `run` gave. None when that is recorded already, the run is not done, or
+    it did something else. Reads all events of the run; a `Problem` when its files are damaged."""
+    if session.recorded is None or session.recorded.expect is not None:
+        return None
+    ended = run.read_exit()
+    if ended is None or ended.state != "done":
+        return None
+    return recorded_by(run, session) if _run_alike(session, load_session(run.session)) else None
+
+
+def _run_alike(a: Session, b: Session) -> bool:
+    """Whether two sessions train the same: what was free when they were planned may differ."""
+    if a.plan is None or b.plan is None or a.recorded is None or b.recorded is None:
+        return False
+
+    def said(session: Session, plan: Plan) -> list[Any]:
+        data = session.inputs.data
+        settings = {key: decision.value for key, decision in plan.settings.items()}
+        return [
+            plan.method.value, plan.device.value, settings, plan.stages, session.inputs.seed,
+            data.fingerprint, data.eval_fingerprint, data.eval_fraction,
+        ]  # fmt: skip
+
+    return a.recorded.model == b.recorded.model and said(a, a.plan) == said(b, b.plan)
 
 
 def _moved(before: Snapshot, now: Snapshot) -> bool:

@@ -13,6 +13,9 @@ from typing import Any, Literal
 
 import msgspec
 
+# The supervisor's answer to a command that the worker obeys at its next step.
+HANDED_ON = "passed to the worker"
+
 
 class _Event(msgspec.Struct, frozen=True, tag_field="kind", kw_only=True, omit_defaults=True):
     seq: int = 0

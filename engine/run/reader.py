@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -11,6 +13,7 @@ import msgspec
 from tunewright.engine.run.events import Event
 
 CHUNK_BYTES = 1 << 20
+_TAIL_BYTES = 1 << 16
 
 E = TypeVar("E")
 
@@ -86,3 +89,35 @@ def worker_files(folder: Path) -> list[Path]:
     """The event files of the first worker of each attempt, oldest attempt first."""
     paths = [p for p in folder.glob("*-worker0.jsonl") if p.name.split("-", 1)[0].isdigit()]
     return sorted(paths, key=lambda p: int(p.name.split("-", 1)[0]))
+
+
+def last_event(path: Path, kind: type[E]) -> E | None:
+    """The last whole event of that kind in the last 64 KiB of a file; None when there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            lines = file.read().split(b"\n")[:-1]
+    except OSError:
+        return None
+    decoder = msgspec.json.Decoder(kind)
+    for line in reversed(lines):
+        with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError):
+            return decoder.decode(line)
+    return None
+
+
+def sampled(path: Path, as_type: Any, count: int) -> list[Any]:
+    """About `count` events spread evenly over a file, in its order: a first look at a large one."""
+    decoder = msgspec.json.Decoder(as_type)
+    found = []
+    try:
+        with path.open("rb") as file:
+            every = max(1, file.seek(0, os.SEEK_END) // count)
+            for at in range(0, every * count, every):
+                file.seek(at)
+                file.readline()
+                with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError):
+                    found.append(decoder.decode(file.readline()))
+    except OSError:
+        return found
+    return found

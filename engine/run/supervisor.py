@@ -19,7 +19,7 @@ import msgspec
 
 from tunewright.engine.files import write_atomic
 from tunewright.engine.run import control
-from tunewright.engine.run.events import Answered, EventWriter, Failed, State, Warned
+from tunewright.engine.run.events import HANDED_ON, Answered, EventWriter, Failed, State, Warned
 from tunewright.engine.run.lock import take_lock
 from tunewright.engine.run.process import boot_id, mark
 from tunewright.engine.run.rundir import (
@@ -146,7 +146,7 @@ class Supervisor:
                 _signal_group(worker.pid, signal.SIGTERM)
 
     def _obey(self, command: control.Command, worker: subprocess.Popen[bytes]) -> None:
-        answer = "passed to the worker"
+        answer = HANDED_ON
         if command.verb == "stop":
             self.request_stop("asked to stop" + (f" by {command.by}" if command.by else ""))
             answer = "stopping after a checkpoint"

@@ -8,7 +8,7 @@ from importlib import import_module
 import pytest
 
 from tunewright.tui.app import PANES, TunewrightApp
-from tunewright.tui.commands import COMMANDS, of_pane
+from tunewright.tui.commands import COMMANDS, of_pane, on_key
 from tunewright.tui.frame import bar_line, path_line
 from tunewright.tui.steps import STEPS
 
@@ -22,11 +22,28 @@ def test_every_command_of_a_pane_is_done_by_it_or_by_the_app(pane: str) -> None:
         assert hasattr(kind, does) or hasattr(TunewrightApp, does), command
 
 
+# Commands that are never both possible: a run that is paused is not running.
+TURNS = [{"launch", "prove"}, {"pause", "unpause"}]
+
+
 @pytest.mark.parametrize("pane", sorted(PANES))
 def test_a_key_means_one_thing_in_a_pane(pane: str) -> None:
     keys = Counter(key for command in of_pane(pane) for key in command.keys)
-    assert not [key for key, count in keys.items() if count > 1]
+    for shared in (key for key, count in keys.items() if count > 1):
+        assert {command.name for command in of_pane(pane) if shared in command.keys} in TURNS
     assert not set(keys) & {step.key for step in STEPS}
+
+
+def test_a_shared_key_does_what_can_be_done_and_the_bar_says_so() -> None:
+    def paused(name: str) -> str | None:
+        return None if name == "unpause" else "not now"
+
+    command = on_key("train", "p", paused)
+    assert command is not None
+    assert command.name == "unpause"
+    bar = bar_line("train", paused, 120).plain
+    assert "p go on" in bar
+    assert "p pause" not in bar
 
 
 def test_every_command_has_a_place_and_a_help() -> None:

@@ -85,9 +85,8 @@ def test_what_is_set_on_the_screen_stands_in_the_session(session: Path) -> None:
 
     drive(session, walk)
     assert load_session(session).inputs.overrides["lora.r"] == 32
-    app = drive(session, _nothing)
-    assert app.pane.STEP == "method"
 
+    async def look(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await until(pilot, lambda: app.pane.STEP == "method")
 
-async def _nothing(pilot: Pilot[int], app: TunewrightApp) -> None:
-    await pilot.pause()
+    drive(session, look)

@@ -17,7 +17,7 @@ from tunewright.engine.results import Results, read_results
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.text import plain
 from tunewright.tui.panes.pane import Pane
-from tunewright.tui.screens.text import LongText
+from tunewright.tui.screens.text import LongText, box_width
 from tunewright.tui.widgets.lines import Lines, wrapped
 from tunewright.tui.widgets.rows import Column, Row, Rows
 
@@ -112,12 +112,14 @@ class ProvePane(Pane):
         return None
 
     def do_answer_whole(self) -> None:
-        lines = [line for text in self._answer_lines(72) for line in text]
+        lines = [line for text in self._answer_lines(box_width(self.app)) for line in text]
         self.app.push_screen(LongText("the marked row", lines))
 
     def do_why(self) -> None:
         assert self._results is not None
-        self.app.push_screen(LongText("why this verdict", why_lines(self._results, 72)))
+        self.app.push_screen(
+            LongText("why this verdict", why_lines(self._results, box_width(self.app)))
+        )
 
 
 def proof_lines(base: Baseline | None, tuned: Evaluation | None, width: int) -> list[Text]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 
@@ -14,8 +14,13 @@ from tunewright.tui.screens.dialog import Dialog
 from tunewright.tui.widgets.lines import Lines
 
 
+def box_width(app: App[Any]) -> int:
+    """Cells of a line in a box: 72, or what a narrow terminal has."""
+    return max(20, min(72, app.size.width - 6))
+
+
 class LongText(Dialog[None]):
-    """`lines` are 72 cells wide at most. j k g G and the page keys scroll, y copies, esc closes."""
+    """`lines` are `box_width` cells wide at most. j k g G scroll, y copies, esc closes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,q,question_mark", "close", show=False),
@@ -26,10 +31,11 @@ class LongText(Dialog[None]):
         Binding("y", "copy", show=False),
     ]
 
-    def __init__(self, title: str, lines: Sequence[Text]) -> None:
+    def __init__(self, title: str, lines: Sequence[Text], *, at_end: bool = False) -> None:
         super().__init__()
         self.head = title
         self.lines = list(lines)
+        self.at_end = at_end
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
@@ -44,6 +50,8 @@ class LongText(Dialog[None]):
         self.query_one("#long-title", Lines).show([title])
         self.query_one("#long-text", Lines).show(self.lines)
         self.query_one("#long").styles.max_height = max(4, self.app.size.height - 4)
+        if self.at_end:
+            self.call_after_refresh(self.action_edge, 1)
 
     def action_scroll(self, by: int) -> None:
         self.query_one("#long").scroll_relative(y=by, animate=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -57,25 +56,11 @@ def _list(as_json: bool) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from tunewright.engine.planner import recorded_by
-    from tunewright.engine.replay import (
-        compare_results,
-        environment_of,
-        expectation_of,
-        plan_differences,
-    )
     from tunewright.engine.run.rundir import find_run
-    from tunewright.engine.session import load_session
+    from tunewright.engine.runs import compare_runs
 
-    first, second = find_run(options.first), find_run(options.second)
-    a, b = load_session(first.session), load_session(second.session)
-    assert a.plan is not None
-    assert b.plan is not None
-    recorded = recorded_by(first, a).recorded
-    assert recorded is not None
-    environment = environment_of(second) or recorded.environment
-    plans = plan_differences(a.plan, b.plan)
-    comparison = compare_results(recorded, expectation_of(second), environment)
+    compared = compare_runs(find_run(options.first), find_run(options.second))
+    plans, comparison = compared.plan_differences, compared.comparison
     if options.json:
         say.data({"plan_differences": plans, "comparison": comparison})
         return Exit.DONE
@@ -93,29 +78,22 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _delete(options: argparse.Namespace) -> int:
-    from tunewright.engine.homes import index_home
     from tunewright.engine.run.rundir import find_run
-    from tunewright.engine.run.view import living_processes, view
+    from tunewright.engine.runs import check_deletable, delete_run
 
     run_dir = find_run(options.run)
-    now = view(run_dir)
-    if now.alive or living_processes(now.record):
-        raise Problem(
-            f"{now.record.id} is {now.state}",
-            why="a run that works cannot be deleted",
-            cure=f"stop it first: tunewright stop {now.record.id}",
-        )
+    id = run_dir.read_record().id
+    check_deletable(run_dir)
     if not options.yes:
         if not sys.stdin.isatty():
             raise Problem(
                 "delete asks before it removes anything",
                 why="there is no terminal to ask on",
-                cure=f"tunewright runs delete {now.record.id} --yes",
+                cure=f"tunewright runs delete {id} --yes",
             )
         if input(f"delete {run_dir.path} with all its files? [y/N] ").strip().lower() != "y":
             say.note("kept")
             return Exit.DONE
-    shutil.rmtree(run_dir.path)
-    (index_home() / now.record.id).unlink(missing_ok=True)
-    say.line(f"{now.record.id} deleted")
+    delete_run(run_dir)
+    say.line(f"{id} deleted")
     return Exit.DONE

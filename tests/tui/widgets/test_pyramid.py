@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tunewright.engine.run.curves import Curves, _Point
+from tunewright.engine.run.curves import Curves, Point
 from tunewright.tui.widgets.pyramid import Column, Pyramid, window
 
 NAN = float("nan")
@@ -121,10 +121,8 @@ def test_as_many_points_at_other_steps_are_other_columns() -> None:
 
 
 def test_a_pyramid_follows_the_curves_of_a_run_through_a_resume() -> None:
-    def points(first: int, last: int, scale: float) -> list[_Point]:
-        return [
-            _Point(s, None if s % 50 == 0 else scale * s, 1e-4, 1.0) for s in range(first, last)
-        ]
+    def points(first: int, last: int, scale: float) -> list[Point]:
+        return [Point(s, None if s % 50 == 0 else scale * s, 1e-4, 1.0) for s in range(first, last)]
 
     curves, pyramid = Curves(), Pyramid()
     for batch in (points(1, 90, 1.0), points(90, 300, 1.0), points(120, 260, 2.0)):
