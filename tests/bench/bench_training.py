@@ -52,20 +52,13 @@ def _measured() -> dict[str, float]:
     return told
 
 
-def plain(folder: Path, model: Path, rows: list[dict[str, str]]) -> None:
+def plain(folder: Path, model: Path, rows: list[dict[str, Any]]) -> None:
     import torch
     from datasets import Dataset
     from peft import LoraConfig
     from trl import SFTConfig, SFTTrainer
 
     torch.set_num_threads(2)
-    turns = [
-        {
-            "prompt": [{"role": "user", "content": row["prompt"]}],
-            "completion": [{"role": "assistant", "content": row["completion"]}],
-        }
-        for row in rows
-    ]
     SFTTrainer(
         model=str(model),
         args=SFTConfig(
@@ -74,7 +67,7 @@ def plain(folder: Path, model: Path, rows: list[dict[str, str]]) -> None:
             max_length=LENGTH, logging_steps=1, save_strategy="no", disable_tqdm=True,
             gradient_checkpointing=False, optim="adamw_torch_fused",
         ),
-        train_dataset=Dataset.from_list(turns),
+        train_dataset=Dataset.from_list(rows),
         peft_config=LoraConfig(
             r=16, lora_alpha=32, lora_dropout=0.05, target_modules="all-linear",
             task_type="CAUSAL_LM",
@@ -82,7 +75,7 @@ def plain(folder: Path, model: Path, rows: list[dict[str, str]]) -> None:
     ).train()  # fmt: skip
 
 
-def ours(folder: Path, model: Path, rows: list[dict[str, str]]) -> None:
+def ours(folder: Path, model: Path, rows: list[dict[str, Any]]) -> None:
     import json
     import shutil
 
