@@ -41,10 +41,19 @@ class PlannedStage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
 
 
+class PlannedDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A GPU or MIG slice that the run is shown, by its UUID; `label` and `name` are for people."""
+
+    label: str
+    uuid: str | None
+    name: str
+
+
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All decisions of a run. `settings` are keyed `group.name` with the libraries' own names:
     `training.learning_rate` (SFTConfig), `lora.r` (LoraConfig), `quantization.bnb_4bit_quant_type`
-    (BitsAndBytesConfig), `evaluation.shots`, `merge.dtype`, `machine.threads`."""
+    (BitsAndBytesConfig), `evaluation.shots`, `merge.dtype`, `machine.threads`. `devices` is
+    empty on the CPU."""
 
     method: Decision
     device: Decision
@@ -52,6 +61,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stages: tuple[PlannedStage, ...]
     fits: tuple[MethodFit, ...]
     warnings: tuple[str, ...] = ()
+    devices: tuple[PlannedDevice, ...] = ()
 
     def value(self, key: str) -> Any:
         """The value of one setting, by its full key; KeyError if the plan has no such setting."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tunewright.engine.devices import choose_device, refuse_invented
 from tunewright.engine.plan import Alternative, Decision, MethodFit, Plan, PlannedStage
 from tunewright.engine.prove.defaults import default_settings as proof_settings
 from tunewright.engine.replay import (
@@ -25,17 +26,19 @@ from tunewright.engine.train.names import parse_settings
 from tunewright.engine.train.registry import method, methods
 from tunewright.engine.train.rules.consistency import refuse_foreign
 from tunewright.hardware.errors import Exit, Problem
-from tunewright.hardware.fit import judge, most_free_gpu, training_memory
+from tunewright.hardware.fit import judge
 from tunewright.hardware.memory.estimate import Device
 from tunewright.hardware.memory.training import estimate_training
+from tunewright.hardware.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from tunewright.engine.run.rundir import RunDir
 
 
-def look(inputs: Inputs, base: Path) -> tuple[Inputs, Recorded]:
+def look(inputs: Inputs, base: Path, machine: Snapshot | None = None) -> tuple[Inputs, Recorded]:
     """Read what planning needs: every row of the data under the model's tokenizer, the model's
-    shape, this machine. Returns the inputs with the data's fingerprints filled in."""
+    shape, this machine (or the `machine` that is given). Returns the inputs with the data's
+    fingerprints filled in."""
     from tunewright.engine.data.prepared import look_at_data
     from tunewright.engine.environment import read_environment
     from tunewright.engine.homes import cache_home
@@ -46,7 +49,7 @@ def look(inputs: Inputs, base: Path) -> tuple[Inputs, Recorded]:
     model_dir = resolve_model(inputs.model, base, cache_home())
     shape = read_shape(model_dir)
     data, facts, _ = look_at_data(inputs, base, model_dir, inputs.overrides.get("loss.on"))
-    snapshot = take_snapshot()
+    snapshot = take_snapshot() if machine is None else machine
     recorded = Recorded(
         snapshot=snapshot,
         environment=read_environment(snapshot.host),
@@ -64,19 +67,25 @@ def plan_recorded(session: Session, recorded: Recorded | None) -> Session:
     )
 
 
-def replan(session: Session, base: Path, on: str) -> tuple[Session, tuple[Difference, ...]]:
-    """Plan a session anew, `on` the machine it "recorded" or "here"; what came out otherwise.
+def replan(
+    session: Session, base: Path, on: str, machine: Snapshot | None = None
+) -> tuple[Session, tuple[Difference, ...]]:
+    """Plan a session anew, `on` the machine it "recorded" or "here" (or on `machine`, where one is
+    given); what came out otherwise.
 
     A session without a plan is planned here, and differs in nothing.
     """
     if session.plan is None or session.recorded is None:
-        inputs, recorded = look(session.inputs, base)
+        inputs, recorded = look(session.inputs, base, machine)
         return plan_recorded(msgspec.structs.replace(session, inputs=inputs), recorded), ()
-    if on == "here":
+    facts: tuple[Difference, ...] = ()
+    if machine is not None:
+        recorded = msgspec.structs.replace(session.recorded, snapshot=machine)
+    elif on == "here":
         _, recorded = look(session.inputs, base)
         facts = _fact_differences(session.recorded, recorded)
     else:
-        recorded, facts = session.recorded, ()
+        recorded = session.recorded
         _check_data_is_there(session, base)
     planned = plan_recorded(session, recorded)
     assert planned.plan is not None
@@ -113,8 +122,9 @@ def _check_data_is_there(session: Session, base: Path) -> None:
 def make_plan(inputs: Inputs, recorded: Recorded) -> Plan:
     """Decide everything from `inputs` and the recorded facts. Pure; a `Problem` for an override
     that makes no sense."""
-    device, free_bytes, device_because = training_memory(recorded.snapshot)
-    capability = _capability(recorded, device)
+    choice = choose_device(recorded.snapshot, inputs.device, inputs.when_busy)
+    device, free_bytes = choice.device, choice.free_bytes
+    capability = None if choice.gpu is None else choice.gpu.compute_capability
     overrides, _ = parse_settings(inputs.overrides, recorded.model)
     if inputs.method != "auto":
         refuse_foreign(overrides, method(inputs.method))
@@ -127,11 +137,15 @@ def make_plan(inputs: Inputs, recorded: Recorded) -> Plan:
     _check_length(settings["training.max_length"].value, recorded)
     return Plan(
         method=chosen,
-        device=Decision(device, device_because, "device.most-free-memory"),
+        device=choice.decision,
+        devices=choice.planned,
         settings=settings,
         stages=_stages(inputs),
         fits=tuple(fit for _, fit in candidates.values()),
-        warnings=_warnings(recorded, fit, settings["training.max_length"].value),
+        warnings=(
+            *choice.warnings,
+            *_warnings(recorded, fit, settings["training.max_length"].value),
+        ),
     )
 
 
@@ -146,13 +160,6 @@ def _check_length(max_length: int, recorded: Recorded) -> None:
             cure=f"--set max_length={data.length_max}, a model with a longer context, or shorter "
             "rows",
         )
-
-
-def _capability(recorded: Recorded, device: str) -> Capability:
-    if device == "cpu":
-        return None
-    gpu = most_free_gpu(recorded.snapshot)
-    return None if gpu is None else gpu.compute_capability
 
 
 def _fit(
@@ -294,6 +301,7 @@ def check_ready(planned: Session, python: str | None) -> None:
     from tunewright.engine.environment import missing_training_packages
 
     assert planned.plan is not None
+    refuse_invented(planned)
     fit = planned.plan.chosen()
     if fit.verdict == "no":
         raise Problem(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -34,7 +34,10 @@ class DataInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
 class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a person said. `overrides` are settings by name, as `--set` takes them; `stages` limits
-    the run to some of its stages, in their own order; `answers` are those about the goal."""
+    the run to some of its stages, in their own order; `answers` are those about the goal.
+
+    `device` is "auto", "cpu", or devices by label or UUID with commas between; `when_busy` it is
+    waited for ("wait") or another one is taken."""
 
     name: str
     model: str
@@ -44,6 +47,8 @@ class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     overrides: dict[str, Any] = {}
     stages: tuple[str, ...] | None = None
     answers: Answers | None = None
+    device: str = "auto"
+    when_busy: Literal["another", "wait"] = "another"
 
 
 class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -130,7 +135,7 @@ def load_session(path: Path) -> Session:
 
 # By version: takes the raw object of that version to the next one.
 _MIGRATIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    # 1.1 added inputs.answers; nothing of 1.0 changed.
+    # 1.1 added inputs.answers, device and when_busy; nothing of 1.0 changed.
     "1.0": lambda raw: raw | {"version": "1.1"},
 }
 

@@ -12,13 +12,14 @@ from typing import Any, Literal
 import msgspec
 
 from tunewright.engine.data.assumed import assumed_facts
+from tunewright.engine.devices import planned_gpu
 from tunewright.engine.plan import Plan
 from tunewright.engine.planner import make_plan
 from tunewright.engine.session import Inputs, Recorded
 from tunewright.engine.train.names import resolve_setting
 from tunewright.engine.train.registry import method, methods
 from tunewright.hardware.errors import Problem
-from tunewright.hardware.fit import judge, most_free_gpu
+from tunewright.hardware.fit import judge
 from tunewright.hardware.memory.training import estimate_training
 from tunewright.hardware.shapes import ModelShape
 
@@ -82,7 +83,7 @@ def room_for(plan: Plan, recorded: Recorded, what: Literal["length", "rows"]) ->
     Rows of such a length need a max_length that is as high; no length is above the model's context.
     """
     settings = {key: decision.value for key, decision in plan.settings.items()}
-    gpu = most_free_gpu(recorded.snapshot)
+    gpu = planned_gpu(plan, recorded.snapshot)
     setup = method(plan.method.value).training_setup(
         plan.device.value,
         None if gpu is None else gpu.compute_capability,

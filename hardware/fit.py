@@ -21,9 +21,15 @@ def judge(estimate: MemoryEstimate, free_bytes: int) -> Verdict:
 
 
 def most_free_gpu(snapshot: Snapshot) -> Gpu | None:
-    """The GPU with the most free memory; None when there is none, or none tells."""
+    """The GPU with the most free memory, of equal ones the least used; None when none tells."""
+
+    def rank(gpu: Gpu) -> tuple[int, int]:
+        # Within a GiB they are alike, and whether somebody computes there says more.
+        working = gpu.activity.gpu_percent if gpu.activity is not None else None
+        return (gpu.free_bytes or 0) // _GIB, -(working or 0)
+
     known = [gpu for gpu in snapshot.gpus if gpu.free_bytes is not None]
-    return max(known, key=lambda gpu: gpu.free_bytes or 0, default=None)
+    return max(known, key=rank, default=None)
 
 
 def training_memory(snapshot: Snapshot) -> tuple[Device, int, str]:

@@ -23,13 +23,14 @@ from textual.widgets import ContentSwitcher, Input
 from tunewright.engine.environment import read_environment
 from tunewright.engine.files import write_atomic
 from tunewright.engine.homes import state_home
+from tunewright.engine.places import places
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.run.view import RunView
 from tunewright.engine.session import Environment, Session
 from tunewright.engine.text import plain
 from tunewright.hardware.errors import Exit, Problem
 from tunewright.hardware.snapshot import Snapshot
-from tunewright.hardware.take import take_snapshot
+from tunewright.hardware.watch import Watch
 from tunewright.tui.ascii import AsciiFilter
 from tunewright.tui.commands import COMMANDS, Command, of_pane, on_key
 from tunewright.tui.ended import Endings, living_runs, notify
@@ -72,7 +73,7 @@ SMALLEST = (40, 12)
 
 class TunewrightApp(App[int]):
     """`attach` opens a run instead of the step where the person was; `alone` keeps to one step;
-    `keys` were typed before; `machine` is read once a second, in a thread."""
+    `keys` were typed before; `machine` is read once a second, in a thread (default: this one)."""
 
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
@@ -111,7 +112,7 @@ class TunewrightApp(App[int]):
         plain_ascii: bool = False,
         notify: str | None = None,
         keys: Sequence[str] = (),
-        machine: Callable[[], Snapshot] = take_snapshot,
+        machine: Callable[[], Snapshot] | None = None,
     ) -> None:
         # Said here, since NO_COLOR is applied before a theme is known.
         super().__init__(ansi_color=True)
@@ -122,7 +123,7 @@ class TunewrightApp(App[int]):
         self.plain_ascii = plain_ascii
         self.notify_command = notify
         self._typed_before = keys
-        self._machine = machine
+        self._machine = machine or Watch(places())
         self._endings = Endings()
         self._looking_for_endings = False
         # What closed the screen when it was not the person.

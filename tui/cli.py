@@ -64,7 +64,7 @@ def run(arguments: list[str]) -> int:
             if options.plain:
                 from tunewright.tui.plain import walk
 
-                return walk(options.session)
+                return walk(options.session, options.hardware)
             from tunewright.tui.opening import open_screens
 
             return open_screens(
@@ -72,6 +72,7 @@ def run(arguments: list[str]) -> int:
                 mouse=options.mouse,
                 plain_ascii=options.ascii,
                 notify=options.notify,
+                hardware=options.hardware,
             )
         module = VERBS[options.verb][0]
         return int(import_module(f"tunewright.tui.verbs.{module}").run(options))

@@ -168,9 +168,16 @@ def open_screens(
     mouse: bool = False,
     plain_ascii: bool = False,
     notify: str | None = None,
+    hardware: str | None = None,
 ) -> int:
-    """Show the first frame, import the app, run it; the exit code."""
+    """Show the first frame, import the app, run it; the exit code. `hardware` describes a machine
+    that is planned on instead of this one."""
     check_terminal()
+    invented = None
+    if hardware is not None:
+        from tunewright.hardware.whatif import imagine
+
+        invented = imagine(hardware)
     size = os.get_terminal_size(sys.stdout.fileno())
     typed = Typed(sys.stdin.fileno())
     try:
@@ -187,6 +194,7 @@ def open_screens(
             plain_ascii=plain_ascii or asked_for(),
             notify=notify,
             keys=typed.taken(),
+            machine=None if invented is None else lambda: invented,
         )
     except BaseException:
         sys.stdout.write("\x1b[?1049l")

@@ -21,7 +21,9 @@ from tunewright.engine.planner import check_ready
 from tunewright.engine.text import plain, size
 from tunewright.hardware.errors import Exit, Problem
 from tunewright.hardware.fit import training_memory
+from tunewright.hardware.snapshot import Snapshot
 from tunewright.hardware.take import take_snapshot
+from tunewright.hardware.whatif import imagine
 from tunewright.tui import say
 from tunewright.tui.looking import DataFound, ModelFound, look_at_model, look_at_rows
 from tunewright.tui.on_bench import answers_on, facts_on
@@ -32,11 +34,12 @@ class _Left(Exception):
     """The person has ended the input."""
 
 
-def walk(session: Path | None) -> int:
-    """Ask from Machine to Train; the exit code of what was launched, 0 when nothing was."""
+def walk(session: Path | None, hardware: str | None = None) -> int:
+    """Ask from Machine to Train; the exit code of what was launched, 0 when nothing was. `hardware`
+    describes a machine that is planned on instead of this one."""
     bench = Workbench.open(session)
     try:
-        _machine(bench)
+        _machine(bench, take_snapshot() if hardware is None else imagine(hardware))
         _goal(bench)
         _data_and_model(bench)
         _method(bench)
@@ -63,13 +66,12 @@ def _head(step: str, title: str, bench: Workbench) -> None:
     say.line(f"\n{title}")
 
 
-def _machine(bench: Workbench) -> None:
-    _head("machine", "Machine", bench)
-    snapshot = take_snapshot()
+def _machine(bench: Workbench, snapshot: Snapshot) -> None:
+    _head("machine", "Machine" + (" (SIM: not this one)" if snapshot.simulated else ""), bench)
     bench.saw(snapshot, read_environment(snapshot.host))
     for gpu in snapshot.gpus:
         free = f"{size(gpu.free_bytes)} free of {size(gpu.total_bytes)}"
-        say.line(f"  GPU{gpu.index} {plain(gpu.name)}: {free}")
+        say.line(f"  GPU{gpu.label} {plain(gpu.name)}: {free}")
     say.line(f"  {training_memory(snapshot)[2]}")
     bench.confirm("machine")
 

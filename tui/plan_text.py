@@ -33,7 +33,8 @@ def plan_lines(session: Session) -> Iterator[str]:
             f"data    {data.rows:,} train and {data.eval_rows:,} held-out rows ({data.format}), "
             f"{data.train_tokens:,} tokens an epoch, longest {data.length_max:,}"
         )
-    yield f"device  {plan.device.value}: {plain(plan.device.because)}"
+    badge = "SIM " if recorded is not None and recorded.snapshot.simulated else ""
+    yield f"device  {badge}{plan.device.value}: {plain(plan.device.because)}"
     yield f"method  {plan.method.value}: {plain(plan.method.because)}"
     yield ""
     yield from _fits(plan)

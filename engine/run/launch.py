@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from tunewright.engine.devices import refuse_invented
 from tunewright.engine.homes import runs_home
 from tunewright.engine.run.lock import is_locked
 from tunewright.engine.run.rundir import (
@@ -32,8 +33,10 @@ def launch(
 ) -> RunDir:
     """Make a run directory for a planned session and start its supervisor; return once it lives.
 
-    `base` is the folder that the session's relative paths start from.
+    `base` is the folder that the session's relative paths start from. A `Problem` for a session
+    that was planned on an invented machine.
     """
+    refuse_invented(session)
     run_id = new_run_id(session.inputs.name)
     path = (run_dir or runs_home() / run_id).absolute()
     record = RunRecord(id=run_id, name=session.inputs.name, created=time.time())

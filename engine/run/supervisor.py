@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from tunewright.engine.files import write_atomic
-from tunewright.engine.run import control
+from tunewright.engine.run import control, waiting
 from tunewright.engine.run.events import HANDED_ON, Answered, EventWriter, Failed, State, Warned
 from tunewright.engine.run.lock import take_lock
 from tunewright.engine.run.process import boot_id, mark
@@ -32,6 +32,8 @@ from tunewright.engine.run.rundir import (
     write_record,
 )
 from tunewright.engine.run.view import last_failure
+from tunewright.engine.run.waiting import Wait
+from tunewright.engine.session import load_session
 from tunewright.hardware.errors import Exit
 
 TICK_SECONDS = 0.2
@@ -83,6 +85,8 @@ class Supervisor:
         write_record(self.run, self.record)
         self._beat()
         self._say("starting")
+        if not self._wait_for_device():
+            return self._finish(Exit.STOPPED)
         worker = self._start_worker()
         self._say("running")
         code: int | None = None
@@ -104,6 +108,26 @@ class Supervisor:
             control.send(self.run.orders, "stop")
             self._say("stopping", because)
 
+    def _wait_for_device(self) -> bool:
+        """Hold the start back until the planned device is free, where the plan says so; False when
+        the run was told to end meanwhile. Only a change of the reason is told."""
+        wait = Wait.of(load_session(self.run.session))
+        if wait is None:
+            return True
+        told = ""
+        try:
+            while (reason := wait.reason()) and self.stopping_since is None and not self.killed:
+                if reason != told:
+                    self._say("starting", reason)
+                    told = reason
+                asked = time.monotonic()
+                while time.monotonic() - asked < waiting.SECONDS and self.stopping_since is None:
+                    self._tick(None)
+                    time.sleep(TICK_SECONDS)
+        finally:
+            wait.close()
+        return self.stopping_since is None and not self.killed
+
     def _start_worker(self) -> subprocess.Popen[bytes]:
         python = self.options.python or sys.executable
         worker = subprocess.Popen(
@@ -119,7 +143,7 @@ class Supervisor:
             write_record(self.run, self.record)
         return worker
 
-    def _tick(self, worker: subprocess.Popen[bytes]) -> None:
+    def _tick(self, worker: subprocess.Popen[bytes] | None) -> None:
         now = time.monotonic()
         if now >= self.next_heartbeat:
             self._beat()
@@ -138,14 +162,14 @@ class Supervisor:
                         cure="use tunewright stop",
                     )
                 )
-        if self.stopping_since is not None:
+        if self.stopping_since is not None and worker is not None:
             waited = now - self.stopping_since
             if waited > STOP_GRACE_SECONDS + TERM_GRACE_SECONDS:
                 _signal_group(worker.pid, signal.SIGKILL)
             elif waited > STOP_GRACE_SECONDS:
                 _signal_group(worker.pid, signal.SIGTERM)
 
-    def _obey(self, command: control.Command, worker: subprocess.Popen[bytes]) -> None:
+    def _obey(self, command: control.Command, worker: subprocess.Popen[bytes] | None) -> None:
         answer = HANDED_ON
         if command.verb == "stop":
             self.request_stop("asked to stop" + (f" by {command.by}" if command.by else ""))
@@ -153,7 +177,8 @@ class Supervisor:
         elif command.verb == "kill":
             self.killed = True
             self.stop_reason = "asked to be killed" + (f" by {command.by}" if command.by else "")
-            _signal_group(worker.pid, signal.SIGKILL)
+            if worker is not None:
+                _signal_group(worker.pid, signal.SIGKILL)
             answer = "killed"
         else:
             control.send(self.run.orders, command.verb, command.by)

@@ -20,7 +20,15 @@ import msgspec
 from tunewright.engine.environment import read_environment
 from tunewright.engine.files import write_atomic
 from tunewright.engine.homes import cache_home
-from tunewright.engine.run.events import EventWriter, Failed, Note, StageDone, StageStarted
+from tunewright.engine.plan import Plan
+from tunewright.engine.run.events import (
+    EventWriter,
+    Failed,
+    Note,
+    StageDone,
+    StageStarted,
+    Warned,
+)
 from tunewright.engine.run.job import Job, Stopped
 from tunewright.engine.run.orders import SUPERVISOR_GONE, FolderOrders
 from tunewright.engine.run.rundir import ExitRecord, LaunchOptions, RunDir, write_exit
@@ -28,7 +36,6 @@ from tunewright.engine.run.stages import stage
 from tunewright.engine.session import Session, load_session
 from tunewright.hardware.errors import Exit, Problem
 from tunewright.hardware.nvml import read_gpus
-from tunewright.hardware.snapshot import Snapshot
 
 
 def main(run_dir: str) -> int:
@@ -77,8 +84,8 @@ def _run_stages(
     if session.plan.device.value == "cpu":
         # The Trainer saves CUDA's random state where it sees a GPU, and opens a context for it.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    elif session.recorded is not None:
-        _see_one_gpu(session.recorded.snapshot)
+    else:
+        _show_planned(session.plan, events)
     _write_environment(run)
     job = Job(
         run_dir=run.path,
@@ -111,14 +118,25 @@ def _run_stages(
         )
 
 
-def _see_one_gpu(machine: Snapshot) -> None:
-    """Show CUDA only the GPU that was planned for, by UUID: indices shift, and the Trainer would
-    spread a batch over every GPU that it sees."""
-    from tunewright.hardware.fit import most_free_gpu
-
-    gpu = most_free_gpu(machine)
-    if gpu is not None and gpu.uuid is not None and gpu.uuid in {g.uuid for g in read_gpus().gpus}:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu.uuid
+def _show_planned(plan: Plan, events: EventWriter) -> None:
+    """Show CUDA only the device that was planned for, by UUID: indices shift, and the Trainer would
+    spread a batch over every GPU that it sees. On a machine that has other devices, the one with
+    the most free memory."""
+    here = [gpu for gpu in read_gpus().gpus if gpu.uuid is not None]
+    uuids = [device.uuid for device in plan.devices if device.uuid in {gpu.uuid for gpu in here}]
+    if not uuids and here:
+        gpu = max(here, key=lambda gpu: gpu.free_bytes or 0)
+        uuids = [gpu.uuid]
+        if plan.devices:
+            events.write(
+                Warned(
+                    what=f"the planned {plan.devices[0].name} is not here",
+                    why="the session was planned on another machine, or the GPU is gone",
+                    cure=f"nothing, if GPU {gpu.label} ({gpu.name}) will do: it is used instead",
+                )
+            )
+    if uuids:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(uuid for uuid in uuids if uuid)
 
 
 def _write_environment(run: RunDir) -> None:

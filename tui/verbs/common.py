@@ -13,10 +13,36 @@ if TYPE_CHECKING:
     from tunewright.engine.run.rundir import LaunchOptions, RunDir
     from tunewright.engine.run.view import RunView
     from tunewright.engine.session import Session
+    from tunewright.hardware.snapshot import Snapshot
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="data on stdout, notes on stderr")
+
+
+def add_hardware(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--hardware",
+        metavar="SPEC",
+        help="another machine than this one: '8x H100 80GB', 'RTX 4090 + RTX 3090', "
+        "'A100 80GB mig 3g.40gb', or a file that `tunewright hardware --json` wrote",
+    )
+
+
+def named_machine(options: argparse.Namespace) -> Snapshot | None:
+    """The machine of `--hardware`, which can only be planned on; None for this one."""
+    if options.hardware is None:
+        return None
+    from tunewright.hardware.whatif import imagine
+
+    machine = imagine(options.hardware)
+    if not options.dry_run:
+        raise Problem(
+            f"nothing can be launched on {options.hardware}",
+            why="--hardware describes a machine that is not here",
+            cure="add --dry-run to plan on it",
+        )
+    return machine
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:

@@ -10,8 +10,10 @@ import msgspec
 from tunewright.hardware.errors import Exit
 from tunewright.tui import say
 from tunewright.tui.verbs.common import (
+    add_hardware,
     add_running,
     launch_options,
+    named_machine,
     parse_overrides,
     parse_stages,
     say_ending,
@@ -34,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("recorded", "here"),
         help="plan against the recorded machine or this one (default: here; dry runs: recorded)",
     )
+    add_hardware(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -49,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
     # The plan is made anew from the inputs as they were recorded, and must come out the same;
     # what was asked for on top changes it afterwards, on purpose.
-    planned, differences = replan(session, base, on)
+    planned, differences = replan(session, base, on, named_machine(options))
     wanted = planned if asked == session else plan_recorded(asked, planned.recorded)
     if differences:
         return _plan_differs(differences, options.json)

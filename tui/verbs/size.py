@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunewright.hardware.errors import Exit, Problem
 from tunewright.tui import say
-from tunewright.tui.verbs.common import add_json
+from tunewright.tui.verbs.common import add_hardware, add_json
 
 if TYPE_CHECKING:
     import argparse
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch", type=int, metavar="N", help="rows a micro-batch")
     parser.add_argument("--method", default="auto", help="lora, qlora or full (default: auto)")
+    add_hardware(parser)
     add_json(parser)
 
 
@@ -70,7 +71,7 @@ def _open(options: argparse.Namespace) -> int:
         )
     from tunewright.tui.opening import open_screens
 
-    return open_screens(alone="method")
+    return open_screens(alone="method", hardware=options.hardware)
 
 
 def _look(options: argparse.Namespace) -> tuple[Inputs, Recorded]:
@@ -85,6 +86,7 @@ def _look(options: argparse.Namespace) -> tuple[Inputs, Recorded]:
     from tunewright.engine.train.names import parse_setting
     from tunewright.hardware.shapes import read_shape
     from tunewright.hardware.take import take_snapshot
+    from tunewright.hardware.whatif import imagine
 
     overrides: dict[str, Any] = {}
     for name, value in (
@@ -103,7 +105,7 @@ def _look(options: argparse.Namespace) -> tuple[Inputs, Recorded]:
         say.note(
             f"note: {options.max_length:,} tokens are more than the model's context, {context:,}"
         )
-    snapshot = take_snapshot()
+    snapshot = take_snapshot() if options.hardware is None else imagine(options.hardware)
     recorded = Recorded(
         snapshot=snapshot,
         environment=read_environment(snapshot.host),
@@ -127,6 +129,7 @@ def _as_data(what_if: WhatIf, plan: Plan) -> dict[str, Any]:
             "said": assumed_words(what_if.recorded.data),
             "facts": what_if.recorded.data,
         },
+        "simulated": what_if.recorded.snapshot.simulated,
         "device": plan.device,
         "method": plan.method,
         "fits": plan.fits,
@@ -143,7 +146,8 @@ def _tell(what_if: WhatIf, plan: Plan) -> None:
     shape, chosen = what_if.recorded.model, plan.chosen()
     say.line(f"{plain(what_if.inputs.model)}: {shape.parameters:,} parameters")
     say.line(f"rows    {assumed_words(what_if.recorded.data)}")
-    say.line(f"device  {plan.device.value}: {plain(plan.device.because)}")
+    badge = "SIM " if what_if.recorded.snapshot.simulated else ""
+    say.line(f"device  {badge}{plan.device.value}: {plain(plan.device.because)}")
     say.line(f"method  {plan.method.value}: {plain(plan.method.because)}")
     say.line()
     say.table(

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from tunewright.hardware.errors import Exit
 from tunewright.tui import say
 from tunewright.tui.verbs.common import (
+    add_hardware,
     add_running,
     launch_options,
+    named_machine,
     parse_overrides,
     parse_stages,
     say_ending,
@@ -35,6 +37,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="what to call the run (default: the data file's name)")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the planned session here")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="D",
+        help="auto, cpu, or devices by number or UUID, e.g. 0, 0:1 (a MIG slice), GPU-5a1f, 0,1; "
+        "of several the one with the most free memory (default: auto)",
+    )
+    parser.add_argument(
+        "--when-busy",
+        choices=("another", "wait"),
+        default="another",
+        help="where others hold the device's memory: take another one, or wait until it is free",
+    )
+    add_hardware(parser)
     add_running(parser)
 
 
@@ -47,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     here = Path.cwd()
     session = Session(version=VERSION, inputs=_inputs(options))
     launching = launch_options(options, {})
-    planned, _ = replan(session, here, "here")
+    planned, _ = replan(session, here, "here", named_machine(options))
     if options.save is not None:
         save_session(rebase(planned, here, options.save.absolute().parent), options.save)
         say.note(f"session written to {options.save}")
@@ -92,4 +108,6 @@ def _inputs(options: argparse.Namespace) -> Inputs:
         seed=options.seed,
         overrides=parse_overrides(options.set),
         stages=parse_stages(options.stages),
+        device=options.device,
+        when_busy=options.when_busy,
     )

@@ -16,10 +16,11 @@ from typing import NamedTuple
 
 from rich.text import Text
 
+from tunewright.engine.devices import planned_gpu
 from tunewright.engine.plan import Plan
 from tunewright.engine.text import plain, shorten, size
 from tunewright.hardware.errors import Problem
-from tunewright.hardware.fit import Verdict, most_free_gpu
+from tunewright.hardware.fit import Verdict
 from tunewright.hardware.snapshot import Snapshot
 from tunewright.tui.widgets.lines import Lines
 
@@ -167,7 +168,7 @@ def plan_gauge(plan: Plan | Problem | None, snapshot: Snapshot | None, width: in
     fit = plan.chosen()
     name = "RAM"
     total: int | None = snapshot.host.ram_total_bytes
-    gpu = most_free_gpu(snapshot) if plan.device.value == "cuda" else None
+    gpu = planned_gpu(plan, snapshot)
     if plan.device.value == "cuda":
         # The device may have gone since the plan was made.
         name, total = (f"GPU{gpu.label}", gpu.total_bytes) if gpu else ("GPU", None)
