@@ -25,6 +25,14 @@ class Command(NamedTuple):
 COMMANDS: tuple[Command, ...] = (
     # Panes. The first that a pane has on `enter` is its way forward.
     Command("next", ("enter",), "next", "accept what stands here and go on", ("machine", "prove")),
+    Command("view", ("tab",), "view", "devices, processes, or links between GPUs", ("machine",)),
+    Command("sort", ("s",), "sort", "sort the list by the next thing", ("machine",)),
+    Command(
+        "use", ("space",), "use", "train on this device; again: the rules choose", ("machine",)
+    ),
+    Command(
+        "when_busy", ("w",), "wait", "wait for a busy device, or take another one", ("machine",)
+    ),
     Command("choose", ("enter",), "choose", "answer with the marked choice", ("goal",)),
     Command("unanswer", ("backspace",), "question before", "take back the last answer", ("goal",)),
     Command("accept", ("enter",), "use it", "use this data and go on", ("data",)),

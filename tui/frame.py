@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 from rich.text import Text
 
 from tunewright.engine.data.example import DataFacts
+from tunewright.engine.devices import planned_gpu
+from tunewright.engine.plan import Plan
 from tunewright.engine.text import shorten
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.snapshot import Snapshot
@@ -36,7 +39,7 @@ def path_line(at: str, confirmed: tuple[str, ...], width: int) -> Text:
 
 def bench_line(bench: Workbench, width: int) -> Text:
     """What is on the bench: session, model, rows, device and what is free there, live."""
-    parts = [shorten(bench.inputs.name, 24), _model(bench), _rows(bench), device(bench.snapshot)]
+    parts = [shorten(bench.inputs.name, 24), _model(bench), _rows(bench), _planned_device(bench)]
     return Text(" " + " │ ".join(part for part in parts if part), style="dim", no_wrap=True)
 
 
@@ -57,6 +60,16 @@ def _rows(bench: Workbench) -> str:
     return f"{shorten(name, 20)}: not usable" if isinstance(data, Problem) else ""
 
 
+def _planned_device(bench: Workbench) -> str:
+    """The device of the plan; before there is one, the device that it would be."""
+    snapshot, plan = bench.snapshot, bench.plan
+    if snapshot is not None and isinstance(plan, Plan) and plan.devices:
+        gpu = planned_gpu(plan, snapshot)
+        if gpu is not None:
+            return device(msgspec.structs.replace(snapshot, gpus=(gpu,)))
+    return device(snapshot)
+
+
 def device(snapshot: Snapshot | None) -> str:
     """The device that training would run on and what is free there, short."""
     if snapshot is None:
@@ -66,7 +79,7 @@ def device(snapshot: Snapshot | None) -> str:
     if known:
         gpu = max(known, key=lambda gpu: gpu.free_bytes or 0)
         name = gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ")
-        return f"{badge}GPU{gpu.index} {shorten(name, 20)}, {_about(gpu.free_bytes)} free"
+        return f"{badge}GPU{gpu.label} {shorten(name, 20)}, {_about(gpu.free_bytes)} free"
     return f"{badge}no GPU, {_about(snapshot.host.ram_available_bytes)} RAM free"
 
 

@@ -33,6 +33,7 @@ from tunewright.engine.session import (
 )
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.snapshot import Snapshot
+from tunewright.tui.history import History
 from tunewright.tui.looking import DataFound, ModelFound
 from tunewright.tui.saver import Saver
 
@@ -66,6 +67,7 @@ class Workbench:
         self.run_lives = False
         self.ticket = 0
         self.saver = Saver()
+        self.history = History()
         self._planned_on: Snapshot | None = None
 
     # -- opening and saving
@@ -180,6 +182,7 @@ class Workbench:
     def saw(self, snapshot: Snapshot, environment: Environment | None = None) -> bool:
         """Take a reading of the machine; True when the plan was made anew on it."""
         self.snapshot = snapshot
+        self.history.add(snapshot)
         self.environment = environment or self.environment
         if isinstance(self.plan, Plan) and self.run_lives:
             return False
