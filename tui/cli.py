@@ -23,7 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "resume": ("resume", "go on with a run from its last good checkpoint"),
     "report": ("report", "what a run did and what it proved, as Markdown"),
     "eject": ("eject", "a train.py of plain transformers, trl and peft that gives the same losses"),
-    "hardware": ("hardware", "what this machine has"),
+    "hardware": ("hardware", "what this machine has, now or watched; or what another would have"),
     "methods": ("methods", "the training methods and what each is for"),
     "size": ("size", "what fits: each method on a model, with its memory line by line"),
     "demo": ("demo", "prepare the embedded model and task, and run them"),

@@ -253,7 +253,7 @@ def host_lines(snapshot: Snapshot) -> Iterator[str]:
     if around:
         yield f"runs      {', '.join(around)}"
     yield from (
-        f"assumed   {field.removesuffix('_bytes')}: {plain(why)}"
+        f"assumed   {field.removesuffix('_bytes')}: {plain(why.removeprefix('assumed: '))}"
         for field, why in host.unknown.items()
         if snapshot.simulated and why.startswith("assumed")
     )

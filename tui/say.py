@@ -45,7 +45,15 @@ def _lines(text: str) -> str:
 
 def table(headers: list[str], rows: list[list[str]]) -> None:
     """Columns in plain text on stdout, as wide as their widest cell; nothing is cut."""
+    for text in columns(headers, rows):
+        line(text)
+
+
+def columns(headers: list[str], rows: list[list[str]]) -> list[str]:
+    """The lines of a `table`."""
     cells = [[plain(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [headers, *cells]) for i in range(len(headers))]
-    for row in [headers, *cells]:
-        line("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
+    return [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+        for row in [headers, *cells]
+    ]
