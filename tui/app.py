@@ -378,7 +378,9 @@ class TunewrightApp(App[int]):
     def why_not(self, name: str) -> str | None:
         """Why a command can do nothing now; None when it can."""
         if name == "filter":
-            return None if self.pane.narrow("") else "there is nothing to find here"
+            # What is narrowed already stays as it is.
+            found = self.pane.narrow(self.query_one("#find", Input).value)
+            return None if found else "there is nothing to find here"
         if name == "copy":
             return None if self.pane.copied() else "nothing is marked to copy"
         if hasattr(self, f"do_{name}"):
