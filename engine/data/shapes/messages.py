@@ -31,7 +31,8 @@ def _is_sharegpt(turns: Any) -> bool:
 
 
 def _tools(row: Mapping[str, Any]) -> dict[str, str]:
-    return {"tools": name for name in ("functions", "tools") if name in row}
+    found = next((name for name in ("tools", "functions") if name in row), None)
+    return {} if found is None else {"tools": found}
 
 
 def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
