@@ -28,12 +28,11 @@ from tunewright.engine.data.checks.check import (
     kinds,
 )
 from tunewright.engine.data.checks.lengths import Lengths
-from tunewright.engine.data.checks.total import SetFacts, Total
+from tunewright.engine.data.checks.total import MOST_ROWS, SetFacts, Total
 from tunewright.engine.data.example import Finding, Place
 from tunewright.engine.data.readers.block import Block
 from tunewright.engine.data.shapes.find import Bound, Finder, parse_row, settle, shape_named
 from tunewright.engine.data.sources import Source, find_sources
-from tunewright.hardware.errors import Problem
 
 # So many bytes are checked here before other processes are worth their start.
 _ALONE_BYTES = 6 << 20
@@ -129,12 +128,18 @@ class Inspection:
     """A check under way: `run` goes through the rows, `findings` says what there is so far."""
 
     def __init__(
-        self, sources: Sequence[Source], options: Options, named: str, workers: int | None = None
+        self,
+        sources: Sequence[Source],
+        options: Options,
+        named: str,
+        workers: int | None = None,
+        most_rows: int = MOST_ROWS,
     ) -> None:
         self.sources = sources
+        self._most_rows = most_rows
         self.options = options
         self.named = named
-        self.total = Total(kinds(_families()))
+        self.total = Total(kinds(_families()), most_rows)
         self.stopped = False
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         self._workers = min(_WORKERS, cores or 1) if workers is None else workers
@@ -160,7 +165,9 @@ class Inspection:
                 return self._report()
             # Most rows have another shape than the first ones had: look again with that.
             again = msgspec.structs.replace(options, shape=wanted)
-            self.__init__(self.sources, again, self.named, self._workers)  # type: ignore[misc]
+            self.__init__(  # type: ignore[misc]
+                self.sources, again, self.named, self._workers, self._most_rows
+            )
             options = again
 
     # -- blocks
@@ -336,6 +343,7 @@ def open_inspection(
     *,
     eval_path: Path | None = None,
     workers: int | None = None,
+    most_rows: int = MOST_ROWS,
 ) -> Inspection:
     """The inspection of a path, before its first row is read."""
     sources = list(find_sources(path))
@@ -345,6 +353,6 @@ def open_inspection(
     elif {source.side for source in sources} == {"eval"}:
         # A file that is called test is all there is.
         sources = [source._replace(side="train") for source in sources]
-    if not sources:
-        raise Problem(f"{path} has no files", why="nothing matches", cure="name a file")
-    return Inspection(sources, options or Options(), str(path), workers)
+    # What is held out repeats the training rows, never the other way round.
+    sources.sort(key=lambda source: source.side == "eval")
+    return Inspection(sources, options or Options(), str(path), workers, most_rows)

@@ -79,6 +79,12 @@ class Groups:
     def __init__(self, rows: int) -> None:
         self._head = array("I", range(rows))
 
+    def copy(self) -> Groups:
+        """The same groups, to be joined further."""
+        other = Groups(0)
+        other._head = self._head[:]
+        return other
+
     def head(self, row: int) -> int:
         heads = self._head
         while heads[row] != row:

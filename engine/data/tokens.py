@@ -117,6 +117,11 @@ class Renderer:
         """The id of the bos token, if the tokenizer has one."""
         return self._id("bos_token")
 
+    @property
+    def eos_id(self) -> int | None:
+        """The id of the eos token, if the tokenizer has one."""
+        return self._id("eos_token")
+
     def encode(self, text: str) -> list[int]:
         """Ids of rendered text. The template writes the special tokens: none is added."""
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
@@ -210,7 +215,7 @@ class Renderer:
         ids, *bounds = encoded
         if not self.template:
             ids = self._with_plain_start(ids)
-            eos = self._id("eos_token")
+            eos = self.eos_id
             if eos is not None and ids[-1:] != [eos]:
                 ids = [*ids, eos]
             bounds = [self._with_plain_start(bound) for bound in bounds]

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # Places of a finding that a block keeps; all rows are counted.
 SHOWN = 10
 _EXAMPLE = 80
+# Characters of a row that text checks look at: a row of megabytes must not stop the rest.
+MOST_TEXT = 1 << 20
 
 
 class Kind(NamedTuple):
@@ -65,9 +67,21 @@ class Options(msgspec.Struct, frozen=True):
 
 class Looked:
     """One row as the checks see it: the raw value, the normal one (None where it is wrong), and
-    its texts with the field of each."""
+    its texts with the field of each. `length` counts the characters of all texts, of which those
+    beyond `MOST_TEXT` are cut off."""
 
-    __slots__ = ("bound", "line", "low", "normal", "text", "texts", "value", "words", "wrong")
+    __slots__ = (
+        "bound",
+        "length",
+        "line",
+        "low",
+        "normal",
+        "text",
+        "texts",
+        "value",
+        "words",
+        "wrong",
+    )
 
     def __init__(
         self,
@@ -84,6 +98,10 @@ class Looked:
         self.wrong = wrong
         self.texts = _texts(normal) if normal is not None else ()
         self.text = "\n".join([text for _, text in self.texts])
+        self.length = len(self.text)
+        if self.length > MOST_TEXT:
+            self.texts = _shortened(self.texts)
+            self.text = "\n".join([text for _, text in self.texts])
         # In lower case, and its words: several families need them, and looking for a literal in
         # the whole text is far quicker than any pattern.
         self.low = self.text.lower()
@@ -116,6 +134,12 @@ def _texts(normal: Normal) -> list[tuple[str, str]]:
     texts += [("chosen", m.content) for m in normal.chosen]
     texts += [("rejected", m.content) for m in normal.rejected]
     return texts
+
+
+def _shortened(texts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The beginning of each text: long ones give way to short ones."""
+    share = MOST_TEXT // max(1, len(texts))
+    return [(field, text[:share]) for field, text in texts]
 
 
 def around(text: str, start: int, end: int) -> str:

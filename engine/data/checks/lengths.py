@@ -86,7 +86,7 @@ def whole_texts(normal: Normal, renderer: Renderer, place: Place) -> list[str]:
 def look(rows: Sequence[Looked], hits: Hits, options: Options) -> array[int]:
     lengths = array("I")
     if options.tokenizer is None:
-        lengths.extend(len(row.text) for row in rows)
+        lengths.extend(row.length for row in rows)
         return lengths
     renderer = _renderer(options.tokenizer)
     texts: list[str] = []

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tunewright.engine.data.checks.check import Family, Hits, Kind, Looked, Options
+from tunewright.engine.data.checks.check import (
+    MOST_TEXT,
+    Family,
+    Hits,
+    Kind,
+    Looked,
+    Options,
+)
 
 _DROP = "remove these rows: --fix drop={id}; or repair them at the source"
 
@@ -24,6 +31,13 @@ KINDS = (
         "fetch the file again, or pack it anew; the rows before the cut can be used",
     ),
     _kind("row.huge", "{count} rows are longer than any text to learn from"),
+    Kind(
+        "row.long",
+        "warn",
+        "{count} rows have over a million characters; their texts were looked at up to there",
+        "split them into rows of a document's part; to remove them: --fix drop=row.long",
+        ("drop=row.long",),
+    ),
     _kind(
         "shape.unknown",
         "{count} rows have no format that is known",
@@ -69,6 +83,8 @@ _KNOWN = {kind.id for kind in KINDS}
 
 def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
     for row in rows:
+        if row.length > MOST_TEXT:
+            hits.add("row.long", row.line, row.texts[0][0], f"{row.length:,} characters")
         for wrong in row.wrong:
             id = wrong.id if wrong.id in _KNOWN else "field.type"
             hits.add(id, row.line, wrong.field, f"found {wrong.found}; expected {wrong.expected}")

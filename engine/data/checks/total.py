@@ -16,6 +16,7 @@ from tunewright.engine.data.sources import Side
 # Places that a finding names, and rows of it that are remembered for filters.
 PLACES = 20
 MOST_ROWS = 200_000
+EVERY_ROW = 2**32
 _WEIGHT: dict[Severity, int] = {"error": 0, "warn": 1, "info": 2}
 
 
@@ -42,8 +43,9 @@ class SetFacts(msgspec.Struct, omit_defaults=True):
 class Total:
     """Findings by id with counts, places and rows; rows are known by their number from 0."""
 
-    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, kinds: Mapping[str, Kind], most_rows: int = MOST_ROWS) -> None:
         self.kinds = kinds
+        self._most_rows = most_rows
         self.facts = SetFacts()
         self.extra: dict[str, Any] = {}
         self.files: list[str] = []
@@ -88,7 +90,7 @@ class Total:
                 numbers = {line: start + at for at, line in enumerate(lines)}
             self.count[id] = self.count.get(id, 0) + len(found)
             known = self.rows.setdefault(id, array("I"))
-            if len(known) < MOST_ROWS:
+            if len(known) < self._most_rows:
                 known.extend(numbers[line] for line in found)
             places = self._places.setdefault(id, [])
             for line, field, example in hits.places[id]:
@@ -104,7 +106,7 @@ class Total:
         count = 0
         for row in rows:
             count += 1
-            if len(known) < MOST_ROWS:
+            if len(known) < self._most_rows:
                 known.append(row)
             if len(places) < PLACES:
                 places.append((self.place(row, field), (examples or {}).get(row, "")))

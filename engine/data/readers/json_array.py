@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ _MARGIN = 64 << 10
 # An object around all rows has to be read whole.
 _MOST_WRAPPER = 512 << 20
 _SPACE = " \t\r\n"
+# Half of a pair of surrogates is no character; it cannot be written again.
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 # The fields under which exports keep their rows, and datasets-server each single row.
 _WRAPPERS = ("data", "rows", "examples", "train", "items", "conversations", "instances")
 
@@ -188,6 +191,17 @@ def _decode(decoder: json.JSONDecoder, window: _Text, at: int) -> tuple[Any, int
         else:
             # A number may go on in the next piece.
             if end < len(window.text) or not window.grow():
-                return value, end
+                lone = _SURROGATE.search(window.text, at, end)
+                return (_without_halves(value) if lone else value), end
         if len(window.text) - at > _MOST_WRAPPER:
             raise window.broken(f"one value has over {_MOST_WRAPPER >> 20} MB", None)
+
+
+def _without_halves(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_without_halves(inner) for inner in value]
+    if isinstance(value, dict):
+        return {_without_halves(key): _without_halves(inner) for key, inner in value.items()}
+    return value

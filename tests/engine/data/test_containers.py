@@ -212,3 +212,9 @@ def test_values_that_are_no_rows_are_told(tmp_path: Path, row: Any) -> None:
     with pytest.raises(Problem) as caught:
         read_examples(path)
     assert f"{path}:1:" in caught.value.why
+
+
+def test_halves_of_characters_are_replaced_as_they_cannot_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "d.json"
+    path.write_text('[{"text": "a\\ud83d b \\ud83d\\ude00"}]')
+    assert raw(path)[0].value == {"text": "a\ufffd b 😀"}
