@@ -4,6 +4,7 @@ is what is meant to be."""
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from tunewright.hardware.errors import Problem
 MOST_TOKENS = 4000
 # Rows that the preflight of a preview looks at.
 LOOKED_AT = 200
+_MARKS = re.compile(r"\{%-?\s*generation\b")
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -244,7 +246,7 @@ def about_model(renderer: Renderer) -> Iterator[Finding]:
             "the model folder has no chat template: turns are joined without marks",
             "try the known ones: --template chatml; what fits goes into chat_template.jinja",
         )
-    elif "generation" not in renderer.template.source:
+    elif not _MARKS.search(renderer.template.source):
         yield _about(
             "template.no-generation",
             "info",

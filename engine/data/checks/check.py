@@ -96,7 +96,7 @@ class Looked:
         self.bound = bound
         self.normal = normal
         self.wrong = wrong
-        self.texts = _texts(normal) if normal is not None else ()
+        self.texts: Sequence[tuple[str, str]] = _texts(normal) if normal is not None else ()
         self.text = "\n".join([text for _, text in self.texts])
         self.length = len(self.text)
         if self.length > MOST_TEXT:
