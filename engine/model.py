@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 DEMO_MODEL = "demo:smollm2-135m-instruct"
 DEMO_DATA = "demo:orders"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def resolve_model(spec: str, base: Path, cache: Path) -> Path:
@@ -45,8 +47,18 @@ def resolve_data(data: DataInput, base: Path, cache: Path) -> tuple[Path, Path |
         from tunewright.engine.demo.orders import write_orders
 
         return write_orders(cache / "demo")
-    held = None if data.eval_path is None else base / Path(data.eval_path).expanduser()
-    return base / Path(data.path).expanduser(), held
+    held = None if data.eval_path is None else _data_path(data.eval_path, base)
+    return _data_path(data.path, base), held
+
+
+def _data_path(spec: str, base: Path) -> Path:
+    """A file, folder or glob relative to `base`; else the snapshot of a hub id."""
+    path = base / Path(spec).expanduser()
+    if path.exists() or spec.count("/") != 1 or not _HUB_ID.fullmatch(spec):
+        return path
+    from tunewright.engine.data.hub import dataset_snapshot
+
+    return dataset_snapshot(spec)
 
 
 def _demo_model(spec: str, cache: Path) -> Path:
@@ -132,16 +144,23 @@ def hub_cache() -> Path:
 def hub_snapshot(repo: str) -> Path:
     """The newest snapshot of `repo` in the local cache, by its documented layout:
     models--ORG--NAME/refs/main names the folder below snapshots/."""
-    hub = hub_cache()
-    stored = hub / f"models--{repo.replace('/', '--')}"
+    found = stored_snapshot(repo, "models")
+    if found is not None:
+        return found
+    raise Problem(
+        f"{repo} is not on this machine",
+        why=f"no folder of that name, and no models--{repo.replace('/', '--')} in {hub_cache()}",
+        cure=f"download it once: hf download {repo}",
+    )
+
+
+def stored_snapshot(repo: str, kind: str) -> Path | None:
+    """The newest snapshot of a repository of `kind` ("models", "datasets") in the local cache."""
+    stored = hub_cache() / f"{kind}--{repo.replace('/', '--')}"
     reference = stored / "refs" / "main"
     if reference.is_file():
         commit = reference.read_text(encoding="utf-8", errors="replace").strip()
         snapshot = stored / "snapshots" / commit
         if commit and snapshot.is_dir():
             return snapshot
-    raise Problem(
-        f"{repo} is not on this machine",
-        why=f"no folder of that name, and no {stored.name} in {hub}",
-        cure=f"download it once: hf download {repo}",
-    )
+    return None

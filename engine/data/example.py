@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-Role = Literal["system", "user", "assistant"]
-Format = Literal["messages", "prompt_completion", "alpaca"]
+Role = Literal["system", "user", "assistant", "tool"]
+# Names of the shapes in `shapes/`; a test holds the two equal.
+Format = Literal[
+    "messages",
+    "prompt_completion",
+    "alpaca",
+    "sharegpt",
+    "dialogue",
+    "preference",
+    "kto",
+    "reward",
+    "text",
+]
+Severity = Literal["error", "warn", "info"]
 
 
 class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,30 +33,71 @@ class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.file}:{self.line}" + (f":{self.field}" if self.field else "")
 
 
-class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One turn of a conversation, in the field names of the Hugging Face chat format."""
+class ToolCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One call that the assistant makes. `arguments`: an object, or text where it was no JSON."""
+
+    name: str
+    arguments: Any
+    id: str | None = None
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One turn of a conversation, in the field names of the Hugging Face chat format.
+
+    `reasoning` is what the assistant thought before it answered; `name` and `tool_call_id` say
+    whose result a tool turn is.
+    """
 
     role: Role
     content: str
+    reasoning: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    name: str | None = None
+    tool_call_id: str | None = None
+
+    def turn(self) -> dict[str, Any]:
+        """The turn as chat templates and TRL take it."""
+        turn: dict[str, Any] = {"role": self.role, "content": self.content}
+        if self.reasoning is not None:
+            turn["reasoning_content"] = self.reasoning
+        if self.tool_calls:
+            turn["tool_calls"] = [
+                {
+                    "type": "function",
+                    **({} if call.id is None else {"id": call.id}),
+                    "function": {"name": call.name, "arguments": call.arguments},
+                }
+                for call in self.tool_calls
+            ]
+        if self.name is not None:
+            turn["name"] = self.name
+        if self.tool_call_id is not None:
+            turn["tool_call_id"] = self.tool_call_id
+        return turn
 
 
 class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One row: turns whose last one is the assistant's. Every source format becomes this."""
+    """One row: turns whose last one is the assistant's. Every source format becomes this.
+    `tools` are the JSON schemas of the functions that may be called."""
 
     messages: tuple[Message, ...]
     place: Place
+    tools: tuple[dict[str, Any], ...] = ()
 
 
-class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Something found in the data. `severity`: "error" stops the run, "warn" and "info" do not.
-    `count` rows are affected, `places` shows the first few, `fix` says what to do."""
+    `count` rows are affected, `places` shows the first few and `examples` what stands there (safe
+    to print), `fix` says what to do; `fixes` are the names of `data fix` that do it."""
 
     id: str
-    severity: Literal["error", "warn", "info"]
+    severity: Severity
     message: str
     count: int
     places: tuple[Place, ...]
     fix: str
+    examples: tuple[str, ...] = ()
+    fixes: tuple[str, ...] = ()
 
 
 class DataFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,15 +8,29 @@ from tunewright.hardware.errors import Exit, Problem
 
 
 def fingerprint(path: Path) -> str:
-    """ "sha256:<hex>" of the file's bytes, read in pieces."""
+    """ "sha256:<hex>" of the file's bytes, read in pieces; of a folder or glob, of its files' names
+    and fingerprints."""
     import hashlib  # 6 ms that a dry run on the recorded machine does without
 
     digest = hashlib.sha256()
     try:
+        if not path.is_file():
+            from tunewright.engine.data.sources import find_sources
+
+            # Below the named folder, so that the folder may lie elsewhere on another machine.
+            base = path if path.is_dir() else path.parent
+            for source in find_sources(path):
+                name = source.path.name
+                if source.path.is_relative_to(base):
+                    name = source.path.relative_to(base).as_posix()
+                digest.update(f"{name}\0{fingerprint(source.path)}\n".encode())
+            return f"sha256:{digest.hexdigest()}"
         with path.open("rb") as file:
             while piece := file.read(1 << 20):
                 digest.update(piece)
     except OSError as error:
+        from tunewright.engine.data.readers.opened import unreadable
+
         raise unreadable(path, error) from error
     return f"sha256:{digest.hexdigest()}"
 
@@ -33,12 +47,3 @@ def check_unchanged(path: Path, expected: str | None) -> None:
             cure="restore the file, or plan anew: drop the fingerprint from the session's inputs",
             exit=Exit.REPLAY_DIFFERS,
         )
-
-
-def unreadable(path: Path, error: OSError) -> Problem:
-    """The file is missing, a folder, or not ours to read."""
-    return Problem(
-        f"cannot read {path}",
-        why=str(error.strerror or error),
-        cure="name a JSONL or JSON file that exists and that you may read",
-    )

@@ -16,6 +16,9 @@ from tunewright.hardware.errors import Problem
 # More rows than this whose answer is cut stop the run: they teach answers that never end.
 MOST_CUT_SHARE = 0.05
 SHOWN = 5
+NOTHING_TRAINED = "nothing is trained"
+BOS_DOUBLED = "the bos token is doubled"
+NOT_ENDED = "the last trained token does not end the turn, so the model never learns to stop"
 
 
 def check_row(tokens: Tokens, renderer: Renderer) -> str | None:
@@ -27,15 +30,15 @@ def check_row(tokens: Tokens, renderer: Renderer) -> str | None:
     ids, labels = tokens
     trained = [at for at, label in enumerate(labels) if label != IGNORED]
     if not trained:
-        return "nothing is trained"
+        return NOTHING_TRAINED
     bos = renderer.bos_id
     # SmolLM2's bos opens each turn as well: only a doubled one at the very start is a fault.
     if bos is not None and ids[:2] == [bos, bos]:
-        return "the bos token is doubled"
+        return BOS_DOUBLED
     at = trained[-1]
     while at >= 0 and ids[at] not in renderer.stop_ids:
         if renderer.tokenizer.decode([ids[at]], skip_special_tokens=False).strip():
-            return "the last trained token does not end the turn, so the model never learns to stop"
+            return NOT_ENDED
         at -= 1
     return None
 

@@ -12,7 +12,7 @@ import msgspec
 from tunewright.engine.data.example import DataFacts, Example
 from tunewright.engine.data.fingerprint import check_unchanged, fingerprint
 from tunewright.engine.data.preflight import measure
-from tunewright.engine.data.read import Reading, read_examples
+from tunewright.engine.data.read import Reading, has_sides, read_examples
 from tunewright.engine.data.split import split
 from tunewright.engine.data.tokens import Loss, Renderer
 from tunewright.engine.homes import cache_home
@@ -39,10 +39,15 @@ def load_split(job: Job) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
 def read_split(data: DataInput, base: Path, seed: int) -> Rows:
     """The rows of a data input whose relative paths start from `base`.
 
-    A separate `eval_path` is taken whole; otherwise a seeded share is held out.
+    A separate `eval_path` is taken whole, and so are files that are named for a held-out split
+    beside training ones; otherwise a seeded share is held out.
     """
     train_path, eval_path = resolve_data(data, base, cache_home())
     check_unchanged(train_path, data.fingerprint)
+    if eval_path is None and has_sides(train_path):
+        reading = read_examples(train_path, data.format, side="train")
+        held = read_examples(train_path, data.format, side="eval")
+        return Rows(reading.examples, held.examples, reading)
     reading = read_examples(train_path, data.format)
     if eval_path is None:
         return Rows(*split(reading.examples, data.eval_fraction, seed), reading)

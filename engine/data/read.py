@@ -1,107 +1,154 @@
-"""Reading a data file: every row is looked at and checked before any model is loaded."""
+"""Reading data to train on: every row is looked at and checked before any model is loaded."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tunewright.engine.data.example import Example, Format, Place
-from tunewright.engine.data.formats import FORMATS, RowFormat, Wrong, told
-from tunewright.engine.data.jsonrows import read_rows
+from tunewright.engine.data.readers.block import RawRow, Wrong
+from tunewright.engine.data.shapes.find import Bound, Finder, Found, parse_row, settle
+from tunewright.engine.data.shapes.shape import Shape
+from tunewright.engine.data.sources import Side, Source, find_sources
 from tunewright.hardware.errors import Problem
 
 # So many places are shown; all are counted.
 SHOWN = 10
+_NO_TRAINER = {
+    "preference": "DPO, ORPO or a reward model",
+    "labelled": "KTO",
+    "scored": "a reward model",
+    "text": "continued pretraining",
+}
 
 
 class Reading(NamedTuple):
-    """All rows of a file. `because` says by what the format was known; `unused_fields` are those
-    that the format does not read, with the number of rows that have them."""
+    """All rows of the files on one side. `because` says by what the format was known, `confidence`
+    how sure that is; `unused_fields` are those that the format does not read, with the number of
+    rows that have them."""
 
     examples: tuple[Example, ...]
     format: Format
     because: str
     unused_fields: dict[str, int]
+    confidence: float = 1.0
 
 
-def read_examples(path: Path, format: str = "auto") -> Reading:
-    """Read JSONL or a JSON array; a `Problem` that names file:line:field for all that is wrong."""
-    rows, broken = read_rows(path)
-    if not rows and not broken:
-        raise Problem(
-            f"{path} has no rows",
-            why="it is empty",
-            cure="one JSON object a line, e.g. "
-            '{"messages": [{"role": "user", …}, {"role": "assistant", …}]}',
-        )
-    chosen, because = _find_format(path, rows, format) if rows else (FORMATS[0], "")
-    examples = []
-    wrong: list[tuple[int, Wrong]] = list(broken)
-    unused: Counter[str] = Counter()
-    for line, row in rows:
-        missing = (
-            [key for key in chosen.needs if key not in row] if isinstance(row, dict) else ["row"]
-        )
-        if missing:
-            keys = ", ".join(list(map(str, row))[:6]) if isinstance(row, dict) else told(row)
-            expected = f"{' and '.join(chosen.needs)} ({chosen.name})"
-            wrong.append((line, Wrong(missing[0], f"only {keys or 'nothing'}", expected)))
-            continue
-        unused.update(key[:60] for key in chosen.unread(row))
-        parsed = chosen.parse(row)
-        if isinstance(parsed, list):
-            wrong.extend((line, one) for one in parsed)
-        else:
-            examples.append(Example(parsed, Place(str(path), line)))
-    if wrong:
-        raise _refusal(path, sorted(wrong, key=lambda item: item[0]))
-    return Reading(tuple(examples), chosen.name, because, dict(unused.most_common(20)))
-
-
-def _find_format(path: Path, rows: list[tuple[int, Any]], asked: str) -> tuple[RowFormat, str]:
-    """The format that most rows have by their keys; all rows are looked at."""
-    names = {f.name: f for f in FORMATS}
-    if asked != "auto":
-        if asked not in names:
-            raise Problem(
-                f"there is no data format {asked!r}",
-                why=f"the formats are {', '.join(names)}",
-                cure="name one with --format, or leave it at auto",
-            )
-        return names[asked], "asked for"
-    counts = Counter(
-        next(
-            (f.name for f in FORMATS if isinstance(row, dict) and all(k in row for k in f.needs)),
-            None,
-        )
-        for _, row in rows
+def read_examples(path: Path, format: str = "auto", side: Side | None = None) -> Reading:
+    """Read a file, a folder or a glob, only the files of `side` if one is given; a `Problem` that
+    names file:line:field for all that is wrong, or the trainer that rows of another kind need."""
+    sources = [s for s in find_sources(path) if side is None or s.side == side]
+    finder = Finder(format)
+    first = _Taken(path, sources, finder, None)
+    found = first.settled(finder.asked)
+    shape = found.bound.shape
+    if shape.kind != "conversation":
+        raise _no_trainer(path, shape.kind, shape.title)
+    # Rows were taken under the shape of the first one: the rare set whose most rows have another
+    # is read again.
+    taken = first if first.shape is shape else _Taken(path, sources, finder, shape)
+    if taken.wrong:
+        raise _refusal(path, taken.wrong)
+    return Reading(
+        tuple(taken.examples),
+        shape.name,
+        found.because,
+        dict(taken.unused.most_common(20)),
+        found.confidence,
     )
-    known = [(count, name) for name, count in counts.items() if name is not None]
-    if not known:
-        line, row = rows[0]
-        keys = ", ".join(str(key) for key in row)[:120] if isinstance(row, dict) else told(row)
+
+
+class _Taken:
+    """All rows of some files, read once under one shape (None: that of the first row)."""
+
+    def __init__(
+        self, path: Path, sources: Sequence[Source], finder: Finder, shape: Shape | None
+    ) -> None:
+        self.path = path
+        self.shape = shape
+        self.examples: list[Example] = []
+        self.wrong: list[tuple[Place, Wrong]] = []
+        self.unused: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._bounds: dict[str, Bound] = {}
+        self._rows = 0
+        self._first: RawRow | None = None
+        for source in sources:
+            file = str(source.path)
+            for block in source.blocks():
+                for row in block.rows():
+                    self._take(Place(file, row.line), row, finder)
+
+    def _take(self, place: Place, row: RawRow, finder: Finder) -> None:
+        self._first = self._first or row
+        if row.wrong is not None:
+            self.wrong.append((place, row.wrong))
+            return
+        self._rows += 1
+        bound = finder.find(row.value)
+        if bound is not None:
+            self._counts[bound.shape.name] += 1
+            self._bounds.setdefault(bound.shape.name, bound)
+            self.shape = self.shape or bound.shape
+        parsed = parse_row(row.value, bound, self.shape)
+        if isinstance(parsed, list):
+            self.wrong.extend((place, one) for one in parsed)
+            return
+        assert bound is not None
+        self.unused.update(key[:60] for key in bound.unread(row.value))
+        self.examples.append(Example(parsed.messages, place, parsed.tools))
+
+    def settled(self, asked: str) -> Found:
+        """The shape of most rows; a `Problem` when there are no rows, or none has a shape."""
+        if self._first is None:
+            raise Problem(
+                f"{self.path} has no rows",
+                why="it is empty",
+                cure="one JSON object a line, e.g. "
+                '{"messages": [{"role": "user", …}, {"role": "assistant", …}]}',
+            )
+        found = settle(self._counts, self._bounds, self._rows, asked)
+        if found is not None:
+            return found
+        if not self._rows:
+            raise _refusal(self.path, self.wrong)
+        place, wrong = next((p, w) for p, w in self.wrong if w.id.startswith("shape."))
         raise Problem(
-            f"{path}:{line}: the rows have no format that is known",
-            why=f"the first row has: {keys}; known are "
-            + "; ".join(f"{f.name} ({', '.join(f.needs)})" for f in FORMATS),
-            cure="rename the fields, e.g. question -> prompt and answer -> completion",
+            f"{place}: the rows have no format that is known"
+            if asked == "auto"
+            else f"{self.path}: no row is of the format {asked}",
+            why=f"the first row has {wrong.found}; expected {wrong.expected}",
+            cure="say which fields are which: "
+            "--format prompt_completion:prompt=NAME,completion=NAME",
         )
-    count, name = max(known)
-    because = f"{count:,} of {len(rows):,} rows have {' and '.join(names[name].needs)}"
-    return names[name], because
 
 
-def _refusal(path: Path, wrong: list[tuple[int, Wrong]]) -> Problem:
-    rows = len({line for line, _ in wrong})
+def has_sides(path: Path) -> bool:
+    """Whether the files name a training and a held-out split."""
+    return len({source.side for source in find_sources(path)}) == 2
+
+
+def _no_trainer(path: Path, kind: str, title: str) -> Problem:
+    return Problem(
+        f"{path} is for another kind of training: its rows are {title}",
+        why=f"they are for {_NO_TRAINER[kind]}, and Tunewright has no such trainer yet; supervised "
+        "fine-tuning learns from conversations that end with an answer",
+        cure="check, repair and split it with tunewright data; or train on the answers alone: "
+        "--format prompt_completion:prompt=NAME,completion=NAME",
+    )
+
+
+def _refusal(path: Path, wrong: list[tuple[Place, Wrong]]) -> Problem:
+    rows = len({(place.file, place.line) for place, _ in wrong})
     shown = [
-        f"{path}:{line}:{w.field}: found {w.found}; expected {w.expected}"
-        for line, w in wrong[:SHOWN]
+        f"{place}:{w.field}: found {w.found}; expected {w.expected}" for place, w in wrong[:SHOWN]
     ]
     if len(wrong) > SHOWN:
         shown.append(f"and {len(wrong) - SHOWN} more")
     return Problem(
         f"{rows} row{'s' if rows > 1 else ''} of {path.name} cannot be trained on",
         why="\n".join(shown),
-        cure="repair these rows or remove them; nothing was started",
+        cure="repair these rows or remove them (tunewright data fix); nothing was started",
     )

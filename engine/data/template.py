@@ -46,18 +46,24 @@ class Template:
                 cure="repair chat_template.jinja in the model folder, or take another model folder",
             ) from error
 
-    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
+    def render(
+        self,
+        messages: Sequence[Message],
+        *,
+        add_generation_prompt: bool,
+        tools: Sequence[dict[str, Any]] = (),
+    ) -> str:
         """The conversation as the model reads it; a `Problem` when the template refuses it."""
         import jinja2
 
-        turns = [{"role": m.role, "content": m.content} for m in messages]
+        turns = [message.turn() for message in messages]
         parts: list[str] = []
         length = 0
         try:
             for part in self._template.generate(
                 # None, as transformers passes: to a template "not given" is another thing.
                 messages=turns,
-                tools=None,
+                tools=list(tools) or None,
                 documents=None,
                 add_generation_prompt=add_generation_prompt,
                 **self._special,

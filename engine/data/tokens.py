@@ -117,6 +117,11 @@ class Renderer:
         """The id of the bos token, if the tokenizer has one."""
         return self._id("bos_token")
 
+    @property
+    def eos_id(self) -> int | None:
+        """The id of the eos token, if the tokenizer has one."""
+        return self._id("eos_token")
+
     def encode(self, text: str) -> list[int]:
         """Ids of rendered text. The template writes the special tokens: none is added."""
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
@@ -130,15 +135,37 @@ class Renderer:
             for encoding in self.tokenizer.encode_batch_fast(batch, add_special_tokens=False):
                 yield encoding.ids
 
-    def prompt_text(self, messages: tuple[Message, ...]) -> str:
+    def prompt_text(
+        self, messages: tuple[Message, ...], tools: Sequence[dict[str, Any]] = ()
+    ) -> str:
         """What the model reads before it answers."""
         if self.template:
-            return self.template.render(messages, add_generation_prompt=True)
+            return self.template.render(messages, add_generation_prompt=True, tools=tools)
         return "".join(message.content for message in messages)
+
+    def whole_text(self, example: Example) -> str:
+        """The row as it is trained; a `Problem` when the template leaves out a tool call, since
+        the answer would be trained without it."""
+        if not self.template:
+            return "".join(message.content for message in example.messages)
+        text = self.template.render(
+            example.messages, add_generation_prompt=False, tools=example.tools
+        )
+        for message in example.messages:
+            for call in message.tool_calls:
+                if call.name not in text:
+                    raise Problem(
+                        f"{example.place}: the model's chat template does not write tool calls",
+                        why=f"the call of {call.name[:60]!r} is nowhere in the rendered row, so an "
+                        "empty answer would be trained",
+                        cure="take a model whose template knows tools, or write the calls into the "
+                        "content of the assistant's turns",
+                    )
+        return text
 
     def prompt_ids(self, example: Example) -> list[int]:
         """Ids of everything before the last answer, the generation prompt included."""
-        ids = self.encode(self.prompt_text(example.messages[:-1]))
+        ids = self.encode(self.prompt_text(example.messages[:-1], example.tools))
         return ids if self.template else self._with_plain_start(ids)
 
     def tokenize(self, example: Example, loss: Loss) -> Tokens:
@@ -166,10 +193,7 @@ class Renderer:
         """The row's text, and the texts at whose ends its trained spans begin and end."""
         messages = example.messages
         last = len(messages) - 1
-        if self.template:
-            whole = self.template.render(messages, add_generation_prompt=False)
-        else:
-            whole = "".join(message.content for message in messages)
+        whole = self.whole_text(example)
         spans: list[_Span] = []
         for turn, message in enumerate(messages):
             middle = turn != last
@@ -179,8 +203,10 @@ class Renderer:
                 continue
             after = None
             if middle and self.template:
-                after = self.template.render(messages[: turn + 1], add_generation_prompt=False)
-            spans.append(_Span(turn, self.prompt_text(messages[:turn]), after))
+                after = self.template.render(
+                    messages[: turn + 1], add_generation_prompt=False, tools=example.tools
+                )
+            spans.append(_Span(turn, self.prompt_text(messages[:turn], example.tools), after))
         return _Parts(whole, tuple(spans))
 
     def _labelled(
@@ -189,7 +215,7 @@ class Renderer:
         ids, *bounds = encoded
         if not self.template:
             ids = self._with_plain_start(ids)
-            eos = self._id("eos_token")
+            eos = self.eos_id
             if eos is not None and ids[-1:] != [eos]:
                 ids = [*ids, eos]
             bounds = [self._with_plain_start(bound) for bound in bounds]

@@ -121,7 +121,7 @@ def test_missing_and_unreadable_files_are_refused(tmp_path: Path) -> None:
 def test_unknown_columns_are_told_and_unknown_formats_refused(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "d.jsonl", [{"prompt": "q", "completion": "a", "id": 1}] * 3)
     assert read_examples(path).unused_fields == {"id": 3}
-    assert "messages" in refused(path, "sharegpt").why
+    assert "messages" in refused(path, "matrix").why
     assert "question" in refused(jsonl(tmp_path / "q.jsonl", [{"question": "q"}])).why
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 from pathlib import Path
@@ -51,7 +50,7 @@ def test_a_broken_array_is_told_with_line_and_column(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "kind"),
-    [(gzip.compress(GOOD), "gzip"), (GOOD.decode().encode("utf-16"), "UTF-16")],
+    [(b"PK\x03\x04" + GOOD, "a zip archive"), (GOOD.decode().encode("utf-16"), "UTF-16")],
 )
 def test_files_of_another_kind_are_named(tmp_path: Path, content: bytes, kind: str) -> None:
     path = tmp_path / "d.jsonl"
@@ -68,13 +67,13 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
 
 def test_fields_of_turns_that_are_not_used_are_told(tmp_path: Path) -> None:
     turns = [
-        {"role": "user", "content": "q", "name": "Ada"},
-        {"role": "assistant", "content": "a", "tool_calls": []},
+        {"role": "user", "content": "q", "mood": "calm"},
+        {"role": "assistant", "content": "a", "weight": 1},
     ]
     path = tmp_path / "d.jsonl"
     path.write_text(json.dumps({"messages": turns}) + "\n")
     unused = read_examples(path).unused_fields
-    assert unused == {"messages[].name": 1, "messages[].tool_calls": 1}
+    assert unused == {"messages[].mood": 1, "messages[].weight": 1}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,138 @@
+"""Whether the rows are of one kind: fields, system turns, JSON answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from tunewright.engine.data.checks.check import Family, Hits, Kind, Looked, Options
+from tunewright.engine.data.checks.total import Total
+
+# From this share on a habit is the rule, and the rest are exceptions to it.
+_RULE = 0.9
+_MOST_FIELDS = 500
+
+KINDS = (
+    Kind(
+        "field.sometimes",
+        "info",
+        "some rows have fields that others lack",
+        "right for optional fields; check that none is misspelt: --fix rename=OLD:NEW",
+        ("rename",),
+    ),
+    Kind(
+        "field.unread",
+        "info",
+        "some fields are not read: nothing is learned from them",
+        "rename what should be: --fix rename=OLD:NEW, or leave them",
+        ("rename",),
+    ),
+    Kind(
+        "field.many",
+        "warn",
+        "the rows have hundreds of different fields",
+        "rows of text have a few; check how the file was made",
+    ),
+    Kind(
+        "answer.not-json",
+        "warn",
+        "{count} answers are not JSON, unlike the rest",
+        "repair or remove them: --fix drop=answer.not-json",
+        ("drop=answer.not-json",),
+    ),
+    Kind(
+        "system.sometimes",
+        "info",
+        "some conversations have a system turn and some have none",
+        "right if it is optional in use too",
+    ),
+)
+
+
+def look(rows: Sequence[Looked], hits: Hits, options: Options) -> Any:
+    keys: Counter[str] = Counter()
+    unread: Counter[str] = Counter()
+    system = conversations = objects = answered = 0
+    odd = bytearray(len(rows))
+    for at, row in enumerate(rows):
+        if isinstance(row.value, dict):
+            keys.update(
+                row.value.keys() if len(row.value) <= _MOST_FIELDS else list(row.value)[:500]
+            )
+            if row.bound is not None and row.normal is not None:
+                names = row.bound.unread(row.value)
+                if names:
+                    unread.update(name[:60] for name in names[:_MOST_FIELDS])
+        normal = row.normal
+        if normal is None or not normal.messages:
+            continue
+        conversations += 1
+        system += normal.messages[0].role == "system"
+        answer = (normal.answer or "").strip()
+        answered += 1
+        if answer[:1] in ("{", "[") and _is_json(answer):
+            objects += 1
+        else:
+            odd[at] = 1
+    return (
+        Counter(dict(keys.most_common(_MOST_FIELDS))),
+        Counter(dict(unread.most_common(_MOST_FIELDS))),
+        system,
+        conversations,
+        objects,
+        answered,
+        bytes(odd),
+    )
+
+
+def _is_json(text: str) -> bool:
+    import msgspec
+
+    try:
+        return isinstance(msgspec.json.decode(text.encode("utf-8", "surrogatepass")), (dict, list))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+class _Consistency:
+    def __init__(self, options: Options) -> None:
+        self._keys: Counter[str] = Counter()
+        self._unread: Counter[str] = Counter()
+        self._figures = [0, 0, 0, 0]
+        self._odd = bytearray()
+
+    def add(self, part: Any, side: str) -> None:
+        keys, unread, *figures, odd = part
+        for mine, theirs in ((self._keys, keys), (self._unread, unread)):
+            if len(mine) < 20 * _MOST_FIELDS:
+                mine.update(theirs)
+        for at, figure in enumerate(figures):
+            self._figures[at] += figure
+        self._odd += odd
+
+    def finish(self, total: Total) -> None:
+        rows = len(total.lines)
+        system, conversations, objects, answered = self._figures
+        if len(self._keys) > _MOST_FIELDS:
+            total.add_set(
+                "field.many", f"the rows have {len(self._keys):,} or more different fields"
+            )
+        else:
+            some = {k: n for k, n in self._keys.items() if n < rows and str(k) not in self._unread}
+            if some:
+                said = ", ".join(f"{str(k)[:40]} in {n:,}" for k, n in list(some.items())[:8])
+                total.add_set("field.sometimes", f"of {rows:,} rows some lack fields: {said}")
+        if self._unread:
+            said = ", ".join(f"{k} ({n:,} rows)" for k, n in self._unread.most_common(12))
+            total.add_set("field.unread", f"not read: {said}", max(self._unread.values()))
+            total.extra["unread"] = dict(self._unread.most_common(20))
+        if answered and objects < answered and objects >= _RULE * answered:
+            odd = (row for row, flag in enumerate(self._odd) if flag)
+            total.add_rows("answer.not-json", odd, "answer")
+        if 0 < system < conversations:
+            said = f"{system:,} of {conversations:,} conversations have a system turn"
+            total.add_set("system.sometimes", said, min(system, conversations - system))
+
+
+FAMILY = Family("consistency", "one format across rows", KINDS, look, _Consistency)

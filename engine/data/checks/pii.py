@@ -1,0 +1,160 @@
+"""Personal data: what can be told by form and checksum. Names are not looked for: that needs a
+model, and none is at hand here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from tunewright.engine.data.checks.check import Family, Hits, Kind, Looked, Options, around
+from tunewright.engine.data.identifiers import is_card, is_iban, is_ip, national_id
+
+_REDACT = "replace it: --fix redact (or redact={name}), or remove the rows: --fix drop={id}"
+
+
+def _kind(name: str, what: str) -> Kind:
+    id = f"pii.{name}"
+    fix = _REDACT.format(name=name, id=id)
+    return Kind(id, "warn", f"{{count}} rows hold {what}", fix, (f"redact={name}", f"drop={id}"))
+
+
+KINDS = (
+    _kind("email", "e-mail addresses"),
+    _kind("phone", "phone numbers"),
+    _kind("card", "payment card numbers (Luhn holds)"),
+    _kind("iban", "IBANs (the checksum holds)"),
+    _kind("national-id", "national identity numbers"),
+    _kind("ip", "public IP addresses"),
+    _kind("address", "street addresses"),
+)
+
+
+class Span(NamedTuple):
+    """Where in a text something personal stands; `name` is its kind without `pii.`."""
+
+    start: int
+    end: int
+    name: str
+
+
+_EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,24}\b")
+# Domains that are set aside for examples (RFC 2606), and those that people make up for them.
+_EXAMPLE = re.compile(
+    r"@(?:[\w-]+\.)*(?:example(?:-\w+)?\.(?:com|org|net)|[\w-]+\.(?:example|test|invalid)"
+    r"|(?:your|my)?-?(?:domain|company|email|site|website)\.(?:com|org|net))$"
+)
+# Patterns that begin with a set of characters are quick to search; those that begin with an
+# assertion are tried at every place, and only where one of these has matched.
+_LONG = re.compile(r"\d[\d .,()/-]{5,}\d")
+_CODED = re.compile(r"[A-Z]{2} ?\d\d")
+_DOTTED = re.compile(r"\d\.\d+\.\d")
+_PHONE = re.compile(
+    r"(?<![\w.,$€£%])(?:\+\d|\(\d{2,5}\)|\d{2,5}[-. /]\d{2,4}[-. ]\d)[\d .()/-]{4,20}(?!\w)"
+)
+_CARD = re.compile(r"(?<![\d.])(?:\d[ -]?){12,18}\d(?!\.?\d)")
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
+_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d)")
+_IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:){2,7}[0-9A-Fa-f:.]{1,20}")
+_STREET = re.compile(
+    r"\d{1,5} (?:[NSEW]\. )?(?:[A-Z][a-z]+\.? ){1,3}(?:Street|St|Avenue|Ave|Road|Rd|Boulevard"
+    r"|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Square|Terrace|Highway|Hwy|Parkway|Pkwy)\b(?!')"
+    r"|\d{1,4},? (?:rue|avenue|boulevard|place|chemin|impasse) "
+    r"(?:de |du |des |la |le |l')*[A-ZÉ]\w+"
+)
+_NUMBER_LAST = re.compile(
+    r"[A-ZÄÖÜ][a-zäöüß]{2,20}(?:straße|strasse|weg|platz|allee|gasse|str\.) \d{1,4}\b"
+    r"|(?:Calle|Avenida|Via|Viale|Piazza|Rua) (?:[A-ZÀ-Ý]\w+ ){1,3},? ?\d{1,4}\b"
+)
+_NUMBER_LAST_WORDS = (
+    "straße ", "strasse ", "weg ", "platz ", "allee ", "gasse ", "str. ", "Calle ", "Avenida ",
+    "Via ", "Viale ", "Piazza ", "Rua ",
+)  # fmt: skip
+_DIGIT = re.compile(r"\d")
+
+
+def spans(text: str) -> list[Span]:
+    """Everything personal in a text, in order, none within another."""
+    found: list[Span] = []
+    if "@" in text:
+        found += [
+            Span(m.start(), m.end(), "email")
+            for m in _EMAIL.finditer(text)
+            if not _EXAMPLE.search(m[0].lower())
+        ]
+    if _DIGIT.search(text):
+        found += [Span(m.start(), m.end(), "address") for m in _STREET.finditer(text)]
+        if any(word in text for word in _NUMBER_LAST_WORDS):
+            found += [Span(m.start(), m.end(), "address") for m in _NUMBER_LAST.finditer(text)]
+        coded, long = _CODED.search(text), _LONG.search(text)
+        if coded:
+            found += [
+                Span(m.start(), m.start() + len(iban), "iban")
+                for m in _IBAN.finditer(text)
+                if (iban := is_iban(m[0]))
+            ]
+        if _DOTTED.search(text):
+            found += [Span(m.start(), m.end(), "ip") for m in _IPV4.finditer(text) if is_ip(m[0])]
+        if text.count(":") > 2:
+            found += [Span(m.start(), m.end(), "ip") for m in _IPV6.finditer(text) if is_ip(m[0])]
+        if coded or long:
+            found += [Span(start, end, "national-id") for start, end in national_id(text)]
+        if long:
+            found += [
+                Span(m.start(), m.end(), "card") for m in _CARD.finditer(text) if is_card(m[0])
+            ]
+            found += [Span(start, end, "phone") for start, end in _phones(text)]
+    if len(found) < 2:
+        return found
+    # What begins first and is longest stands for what lies within it.
+    found.sort(key=lambda span: (span.start, -span.end))
+    kept: list[Span] = []
+    for span in found:
+        if not kept or span.start >= kept[-1].end:
+            kept.append(span)
+    return kept
+
+
+@lru_cache(maxsize=1)
+def _matcher() -> Any:
+    from phonenumbers import Leniency, PhoneNumberMatcher
+
+    return PhoneNumberMatcher, Leniency.VALID
+
+
+def _phones(text: str) -> Iterator[tuple[int, int]]:
+    """Valid numbers with a country code, or as they are written in the US or Britain."""
+    matcher, valid = _matcher()
+    for near in _PHONE.finditer(text):
+        start, end = max(0, near.start() - 1), min(len(text), near.end() + 8)
+        piece = text[start:end]
+        region = "GB" if near[0].lstrip("(").startswith("0") else "US"
+        for match in matcher(piece, region, leniency=valid):
+            raw = match.raw_string
+            if raw.startswith(("+", "(")) or sum(c in " -./()" for c in raw) >= 2:
+                yield start + match.start, start + match.end
+                break
+
+
+def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
+    for row in rows:
+        if not _DIGIT.search(row.text) and "@" not in row.text:
+            continue
+        for span in spans(row.text):
+            field, example = _placed(row, span)
+            hits.add(f"pii.{span.name}", row.line, field, example)
+
+
+def _placed(row: Looked, span: Span) -> tuple[str, str]:
+    start = 0
+    for field, text in row.texts:
+        end = start + len(text)
+        if start <= span.start <= end:
+            said = row.text[span.start : span.end]
+            return row.field_of(field, said), around(text, span.start - start, span.end - start)
+        start = end + 1
+    return "row", ""
+
+
+FAMILY = Family("pii", "personal data", KINDS, look)

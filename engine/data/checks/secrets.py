@@ -1,0 +1,128 @@
+"""Keys, tokens and passwords: the regular expressions of detect-secrets, and a few of newer keys.
+
+Its entropy plugins are left out: they flag every text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from tunewright.engine.data.checks.check import Family, Hits, Kind, Looked, Options, around
+
+# Every pattern below needs one of these: a row without them costs a few searches for a literal.
+_LITERALS = (
+    "A3T", "ABIA", "ACCA", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_",
+    "glpat-", "xox", "hooks.slack", "PRIVATE KEY", "eyJ", "sk-", "k_live_", "SG.", "pypi-AgE",
+    "npm_", "_authToken", "AccountKey=", "sq0csp", "hf_", "AIza", "AKC", "SK", "AC", "-us", ":AA",
+)  # fmt: skip
+_WORDS = ("key", "secret", "token", "passw")
+_DISCORD = re.compile(r"[MNO][\w-]{23,25}\.")
+_ASSIGNED = re.compile(
+    r"(?:api[_-]?key|secret[_-]?key|access[_-]?token|client[_-]?secret|passw(?:or)?d)[\"']? ?[:=]",
+    re.IGNORECASE,
+)
+_LOGIN = re.compile(r"://[^\s/:@]{1,60}:[^\s/@]{1,60}@")
+
+
+def _may_hold(text: str, low: str) -> bool:
+    return (
+        any(literal in text for literal in _LITERALS)
+        or ("://" in text and "@" in text and _LOGIN.search(text) is not None)
+        or (any(word in low for word in _WORDS) and _ASSIGNED.search(text) is not None)
+        or _DISCORD.search(text) is not None
+    )
+
+
+_OWN = re.compile(
+    r"\bhf_[A-Za-z]{30,40}\b|\bAIza[0-9A-Za-z_-]{35}\b|\bsk-(?:ant|proj|or|svcacct)-[\w-]{20,}"
+    r"|\bsk-[A-Za-z0-9]{40,}\b|\bgithub_pat_\w{40,}"
+    r"|(?i:\b(?:api[_-]?key|secret[_-]?key|access[_-]?token|client[_-]?secret|passw(?:or)?d))"
+    r"[\"']? ?[:=] ?[\"']?(?=[^\s\"']{0,60}\d)[A-Za-z0-9_\-/+=!#$%]{16,}"
+)
+_PLUGINS = (
+    "artifactory.ArtifactoryDetector", "aws.AWSKeyDetector",
+    "azure_storage_key.AzureStorageKeyDetector", "basic_auth.BasicAuthDetector",
+    "discord.DiscordBotTokenDetector", "github_token.GitHubTokenDetector",
+    "gitlab_token.GitLabTokenDetector", "jwt.JwtTokenDetector", "mailchimp.MailchimpDetector",
+    "npm.NpmDetector", "openai.OpenAIDetector", "pypi_token.PypiTokenDetector",
+    "sendgrid.SendGridDetector", "slack.SlackDetector", "square_oauth.SquareOAuthDetector",
+    "stripe.StripeDetector", "telegram_token.TelegramBotTokenDetector",
+    "twilio.TwilioKeyDetector",
+)  # fmt: skip
+_PRIVATE = re.compile(
+    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]{0,8000}?-----END[^-]{0,60}-----)?"
+)
+
+KINDS = (
+    Kind(
+        "secret.key",
+        "error",
+        "{count} rows hold keys, tokens or passwords: a model can be made to say them",
+        "revoke them, and replace them: --fix redact=secret, or remove the rows: "
+        "--fix drop=secret.key",
+        ("redact=secret", "drop=secret.key"),
+    ),
+)
+
+
+@lru_cache(maxsize=1)
+def _detectors() -> list[Any]:
+    from importlib import import_module
+
+    made = []
+    for named in _PLUGINS:
+        module, _, name = named.partition(".")
+        made.append(getattr(import_module(f"detect_secrets.plugins.{module}"), name)())
+    return made
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """(start, end) of each secret of a text, in order."""
+    if not _may_hold(text, text.lower()):
+        return []
+    found = sorted({*_found(text)})
+    kept: list[tuple[int, int]] = []
+    for start, end in found:
+        if kept and start < kept[-1][1]:
+            kept[-1] = kept[-1][0], max(end, kept[-1][1])
+        else:
+            kept.append((start, end))
+    return kept
+
+
+def _found(text: str) -> Iterator[tuple[int, int]]:
+    for pattern in (_PRIVATE, _OWN):
+        yield from ((m.start(), m.end()) for m in pattern.finditer(text))
+    # detect-secrets reads lines, and a line of megabytes is data of another kind.
+    start = 0
+    for line in text.splitlines(keepends=True):
+        if len(line) < 100_000 and _may_hold(line, line.lower()):
+            for detector in _detectors():
+                for secret in detector.analyze_string(line):
+                    at = line.find(secret)
+                    if secret and at >= 0:
+                        yield start + at, start + at + len(secret)
+        start += len(line)
+
+
+def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
+    for row in rows:
+        if not _may_hold(row.text, row.low):
+            continue
+        for field, text in row.texts:
+            found = spans(text)
+            if found:
+                start, end = found[0]
+                # Shown only as far as it takes to find it again.
+                hidden = text[start : start + 4] + "…" if end - start > 12 else "…"
+                before = around(text[:start], max(0, start - 1), start)[:30]
+                hits.add(
+                    "secret.key", row.line, row.field_of(field, text[start:end]), before + hidden
+                )
+                break
+
+
+FAMILY = Family("secrets", "keys, tokens, passwords", KINDS, look)

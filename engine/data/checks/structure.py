@@ -1,0 +1,93 @@
+"""What is wrong with the build of single rows: types, roles, answers, broken JSON and bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tunewright.engine.data.checks.check import (
+    MOST_TEXT,
+    Family,
+    Hits,
+    Kind,
+    Looked,
+    Options,
+)
+
+_DROP = "remove these rows: --fix drop={id}; or repair them at the source"
+
+
+def _kind(id: str, message: str, fix: str = "", fixes: tuple[str, ...] = ()) -> Kind:
+    return Kind(id, "error", message, fix or _DROP.format(id=id), fixes or (f"drop={id}",))
+
+
+KINDS = (
+    _kind("json.broken", "{count} lines are no JSON"),
+    _kind("csv.broken", "{count} rows of the table are quoted wrongly"),
+    _kind("csv.cells", "{count} rows have more or fewer cells than the first row names"),
+    _kind("encoding.broken", "{count} rows are not UTF-8"),
+    _kind(
+        "file.cut",
+        "{count} compressed files end before their end: rows are missing",
+        "fetch the file again, or pack it anew; the rows before the cut can be used",
+    ),
+    _kind("row.huge", "{count} rows are longer than any text to learn from"),
+    Kind(
+        "row.long",
+        "warn",
+        "{count} rows have over a million characters; their texts were looked at up to there",
+        "split them into rows of a document's part; to remove them: --fix drop=row.long",
+        ("drop=row.long",),
+    ),
+    _kind(
+        "shape.unknown",
+        "{count} rows have no format that is known",
+        "say which fields are which: --format prompt_completion:prompt=NAME,completion=NAME",
+    ),
+    _kind(
+        "shape.other",
+        "{count} rows have another format than the rest",
+        "write all rows in one format: --fix unify; or remove these: --fix drop=shape.other",
+        ("unify", "drop=shape.other"),
+    ),
+    _kind("field.type", "{count} rows have a value of the wrong type"),
+    _kind("field.empty", "{count} rows have an empty field that is needed"),
+    _kind("turns.empty", "{count} rows have no turns"),
+    _kind("answer.empty", "{count} rows have an empty answer"),
+    _kind("answer.missing", "{count} rows have no assistant turn"),
+    _kind(
+        "answer.last",
+        "{count} conversations do not end with the assistant",
+        "cut what follows the last answer: --fix trim=turns",
+        ("trim=turns", "drop=answer.last"),
+    ),
+    _kind(
+        "role.unknown",
+        "{count} rows have a role that is not known",
+        "rename it: --fix role=THEIRS:assistant; or remove the rows: --fix drop=role.unknown",
+        ("role", "drop=role.unknown"),
+    ),
+    _kind(
+        "role.order",
+        "{count} conversations have their turns out of order",
+        "join turns of one speaker and cut what has no answer: --fix trim=turns",
+        ("trim=turns", "drop=role.order"),
+    ),
+    _kind("content.not-text", "{count} rows have parts that are no text (images, audio)"),
+    _kind("call.broken", "{count} rows have a tool call that cannot be read"),
+    _kind("tools.broken", "{count} rows have tools that cannot be read"),
+    _kind("prompt.missing", "{count} pairs have no prompt in common"),
+    _kind("label.missing", "{count} rows have no label or score"),
+)
+_KNOWN = {kind.id for kind in KINDS}
+
+
+def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
+    for row in rows:
+        if row.length > MOST_TEXT:
+            hits.add("row.long", row.line, row.texts[0][0], f"{row.length:,} characters")
+        for wrong in row.wrong:
+            id = wrong.id if wrong.id in _KNOWN else "field.type"
+            hits.add(id, row.line, wrong.field, f"found {wrong.found}; expected {wrong.expected}")
+
+
+FAMILY = Family("structure", "types, roles, answers, JSON and encoding", KINDS, look)

@@ -1,0 +1,259 @@
+"""`data fix`: chosen fixes applied to every row, into a new file, with a manifest of what was done
+to which line. The source is only read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import msgspec
+
+from tunewright.engine.data.checks.check import Family, Hits, Looked, Options, families
+from tunewright.engine.data.checks.total import EVERY_ROW
+from tunewright.engine.data.example import Place
+from tunewright.engine.data.fingerprint import fingerprint
+from tunewright.engine.data.fixes.fix import Applied, Before, Dropped, Row, parse_fix
+from tunewright.engine.data.inspect import open_inspection
+from tunewright.engine.data.keys import equal_pairs
+from tunewright.engine.data.shapes.find import Finder, parse_row, shape_named
+from tunewright.engine.data.sources import find_sources
+from tunewright.engine.files import fsync_folder
+from tunewright.hardware.errors import Problem
+
+MANIFEST_VERSION = "1"
+# Families whose findings of single rows cost nothing to know.
+_ALWAYS = ("structure",)
+
+
+class Done(NamedTuple):
+    """One row after all fixes: its place, its new value (None: dropped), and what was done."""
+
+    place: Place
+    value: Any
+    changes: list[tuple[str, str, str]]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a fix did. `changed` and `dropped` count rows; `by_fix` counts rows by fix."""
+
+    output: str
+    manifest: str
+    rows_in: int
+    rows_out: int
+    changed: int
+    dropped: int
+    by_fix: dict[str, int]
+    fingerprint: str
+
+
+def fixed_rows(path: Path, fixes: Sequence[str], format: str = "auto") -> Iterator[Done]:
+    """Every row with the fixes applied, in order. Lines that hold no row at all are dropped only by
+    a fix that names their finding; else a `Problem`, as nothing is to vanish unsaid."""
+    made = [(text, *_made(text)) for text in fixes]
+    before, shape = _first_look(path, [ids for _, _, ids in made], format)
+    finder = Finder(format)
+    wanted = None if shape is None else shape_named(shape)
+    needed = [
+        family
+        for family in families()
+        if family.look is not None and (family.name in _ALWAYS or _names(family, fixes))
+    ]
+    number = -1
+    for source in find_sources(path):
+        for block in source.blocks():
+            for raw in block.rows():
+                number += 1
+                place = Place(str(source.path), raw.line)
+                bound = None if raw.wrong is not None else finder.find(raw.value)
+                parsed = [raw.wrong] if raw.wrong else parse_row(raw.value, bound, wanted)
+                looked = (
+                    Looked(raw.line, raw.value, bound, None, parsed)
+                    if isinstance(parsed, list)
+                    else Looked(raw.line, raw.value, bound, parsed, ())
+                )
+                hits = Hits()
+                for family in needed:
+                    assert family.look is not None
+                    family.look([looked], hits, Options(format=format, shape=shape))
+                yield _through(Row(number, looked, hits, raw.value), place, made, before)
+
+
+def _through(
+    row: Row, place: Place, made: Sequence[tuple[str, Applied, tuple[str, ...]]], before: Before
+) -> Done:
+    changes: list[tuple[str, str, str]] = []
+    for text, apply, _ in made:
+        result = apply(row, before)
+        if isinstance(result, Dropped):
+            return Done(place, None, [*changes, (text, "row", f"dropped: {result.why}")])
+        value, told = result
+        changes += [(text, change.field, change.what) for change in told]
+        row = row._replace(value=value)
+    if row.looked.wrong and row.value is None:
+        wrong = row.looked.wrong[0]
+        raise Problem(
+            f"{place} holds no row that could be written",
+            why=f"found {wrong.found}; expected {wrong.expected}",
+            cure=f"leave such lines out by name: --fix drop={wrong.id}",
+        )
+    return Done(place, row.value, changes)
+
+
+def _made(text: str) -> tuple[Applied, tuple[str, ...]]:
+    fix, value = parse_fix(text)
+    return fix.make(value), fix.first_look(value)
+
+
+def _names(family: Family, fixes: Sequence[str]) -> bool:
+    ids = {kind.id for kind in family.kinds}
+    return any(text.partition("=")[2] in ids for text in fixes)
+
+
+def _first_look(
+    path: Path, asked: Sequence[tuple[str, ...]], format: str
+) -> tuple[Before, str | None]:
+    """What the fixes need to know of the whole set, and the shape of most rows."""
+    ids = {id for group in asked for id in group}
+    wanted = {"structure", "duplicates"} if ids & _REPEATS else {"structure"}
+    if ids - _REPEATS:
+        wanted |= {f.name for f in families() if ids & {kind.id for kind in f.kinds}}
+    skip = tuple(f.name for f in families() if f.name not in wanted)
+    inspection = open_inspection(path, Options(format=format, skip=skip), most_rows=EVERY_ROW)
+    # Sides do not matter to fixes: a repetition is one wherever it stands.
+    inspection.sources = [source._replace(side="train") for source in inspection.sources]
+    report = inspection.run()
+    total = inspection.total
+    found = {id: set(total.rows.get(id, ())) for id in ids}
+    repeats: dict[str, dict[int, int]] = {}
+    groups = total.extra.get("groups")
+    for id in ids & {"duplicate.exact", "duplicate.near"}:
+        repeats[id] = {row: groups.head(row) for row in total.rows.get(id, ())} if groups else {}
+    if "prompt.repeat" in ids and "asked" in total.extra:
+        repeats["prompt.repeat"] = {row: first for first, row in equal_pairs(total.extra["asked"])}
+    return Before(found, repeats), report.format
+
+
+_REPEATS = {"duplicate.exact", "duplicate.near", "prompt.repeat"}
+
+
+def write_fixed(path: Path, fixes: Sequence[str], output: Path, format: str = "auto") -> Outcome:
+    """Write the fixed rows as JSONL to `output`, and beside it `output`.manifest.json. A `Problem`
+    when the output is there already, or is one of the files that are read; then nothing is written.
+    """
+    if not fixes:
+        raise Problem(
+            "no fix was chosen",
+            why="nothing would be changed",
+            cure="--fix dedupe; tunewright data check names those that help",
+        )
+    sources = find_sources(path)
+    manifest = output.with_name(output.name + ".manifest.json")
+    for target in (output, manifest):
+        if target.exists():
+            raise Problem(
+                f"{target} is there already",
+                why="a fix never overwrites a file, and the source least of all",
+                cure="name another file: --out FILE",
+            )
+    if not output.parent.is_dir():
+        raise Problem(
+            f"there is no folder {output.parent}", why="it does not exist", cure="make it first"
+        )
+    rows_in = rows_out = changed = 0
+    by_fix: dict[str, int] = {}
+    names = [_temporary(output), _temporary(manifest)]
+    try:
+        with names[0].open("xb") as rows, names[1].open("xb") as told:
+            _head(told, path, [str(s.path) for s in sources], fixes, format)
+            first = True
+            for done in fixed_rows(path, fixes, format):
+                rows_in += 1
+                if done.value is not None:
+                    rows.write(msgspec.json.encode(done.value) + b"\n")
+                    rows_out += 1
+                    changed += bool(done.changes)
+                for fix in dict.fromkeys(fix for fix, _, _ in done.changes):
+                    by_fix[fix] = by_fix.get(fix, 0) + 1
+                for fix, field, what in done.changes:
+                    change = {
+                        "file": done.place.file,
+                        "line": done.place.line,
+                        "to": rows_out if done.value is not None else None,
+                        "fix": fix,
+                        "field": field,
+                        "what": what,
+                    }
+                    told.write((b"\n  " if first else b",\n  ") + msgspec.json.encode(change))
+                    first = False
+            rows.flush()
+            os.fsync(rows.fileno())
+            mark = fingerprint(names[0])
+            outcome = Outcome(
+                str(output),
+                str(manifest),
+                rows_in,
+                rows_out,
+                changed,
+                rows_in - rows_out,
+                by_fix,
+                mark,
+            )
+            told.write(b'\n ],\n "result": ' + msgspec.json.encode(outcome) + b"\n}\n")
+        names[0].rename(output)
+        names[1].rename(manifest)
+    finally:
+        for name in names:
+            name.unlink(missing_ok=True)
+    fsync_folder(output.parent)
+    return outcome
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def _head(
+    file: BinaryIO, path: Path, sources: Sequence[str], fixes: Sequence[str], format: str
+) -> None:
+    head = {
+        "manifest": MANIFEST_VERSION,
+        "source": str(path),
+        "files": [{"file": file, "fingerprint": fingerprint(Path(file))} for file in sources],
+        "format": format,
+        "fixes": list(fixes),
+    }
+    file.write(msgspec.json.format(msgspec.json.encode(head), indent=1)[:-2])
+    file.write(b',\n "changes": [')
+
+
+def write_again(manifest: Path, output: Path) -> Outcome:
+    """Do what a manifest says once more; a `Problem` when a source has changed since, or when what
+    comes out is not what came out then."""
+    try:
+        told = msgspec.json.decode(manifest.read_bytes())
+        files = told["files"]
+        path, fixes, format = Path(told["source"]), told["fixes"], told["format"]
+        mark = told["result"]["fingerprint"]
+    except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
+        raise Problem(
+            f"{manifest} is no manifest of a fix",
+            why=f"{type(error).__name__}: {error}",
+            cure="name the .manifest.json that tunewright data fix wrote",
+        ) from error
+    for one in files:
+        if fingerprint(Path(one["file"])) != one["fingerprint"]:
+            raise Problem(
+                f"{one['file']} has changed since it was fixed",
+                why="its fingerprint is another one",
+                cure="fix it anew: tunewright data fix",
+            )
+    outcome = write_fixed(path, fixes, output, format)
+    if outcome.fingerprint != mark:
+        raise Problem(
+            f"{output} is not what the manifest's fixes gave",
+            why=f"its fingerprint is {outcome.fingerprint}, the manifest says {mark}",
+            cure="use the version of Tunewright that wrote the manifest",
+        )
+    return outcome

@@ -1,0 +1,54 @@
+"""redact: replace personal data and secrets by their kind, as [EMAIL]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tunewright.engine.data.checks import pii, secrets
+from tunewright.engine.data.fixes.fix import Applied, Before, Change, Dropped, Fix, Row
+from tunewright.engine.data.fixes.texts import map_texts
+from tunewright.hardware.errors import Problem
+
+KINDS = (*(kind.id.removeprefix("pii.") for kind in pii.KINDS), "secret")
+
+
+def _make(value: str) -> Applied:
+    wanted = set(filter(None, value.split(","))) or set(KINDS)
+    if not wanted <= set(KINDS):
+        raise Problem(
+            f"redact={value} names what is not looked for",
+            why=f"it takes {', '.join(KINDS)}",
+            cure="--fix redact=email,phone, or --fix redact for all of them",
+        )
+
+    def apply(row: Row, before: Before) -> tuple[Any, list[Change]] | Dropped:
+        changes: list[Change] = []
+
+        def change(field: str, text: str) -> str:
+            new, told = redacted(text, wanted)
+            changes.extend(Change(field, f"{name} replaced") for name in told)
+            return new
+
+        return map_texts(row.value, row.looked, change), changes
+
+    return apply
+
+
+def redacted(text: str, wanted: set[str]) -> tuple[str, list[str]]:
+    """The text with every wanted kind replaced by its name, and the names in order."""
+    found = [(start, end, "secret") for start, end in secrets.spans(text)]
+    found = [span for span in found if "secret" in wanted]
+    taken = [(span.start, span.end, span.name) for span in pii.spans(text) if span.name in wanted]
+    # A secret may hold what looks like a number; it is replaced as a whole.
+    found += [s for s in taken if not any(s[0] < e and b < s[1] for b, e, _ in found)]
+    told: list[str] = []
+    parts: list[str] = []
+    at = 0
+    for start, end, name in sorted(found):
+        parts += (text[at:start], f"[{name.upper()}]")
+        told.append(name)
+        at = end
+    return ("".join((*parts, text[at:])) if told else text), told
+
+
+FIX = Fix("redact", "redact[=KIND,…]", "replace personal data and secrets", _make)

@@ -1,0 +1,358 @@
+"""Every row of a data set through every check, in blocks, on several cores; and the verdict.
+
+Memory is that of a few blocks, of the sketches by which near duplicates are known (about 300 bytes
+a row), and of the row numbers of what was found.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from array import array
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from tunewright.engine.data.checks.check import (
+    Family,
+    Gatherer,
+    Hits,
+    Looked,
+    Options,
+    families,
+    kinds,
+)
+from tunewright.engine.data.checks.lengths import Lengths
+from tunewright.engine.data.checks.total import MOST_ROWS, SetFacts, Total
+from tunewright.engine.data.example import Finding, Place
+from tunewright.engine.data.readers.block import Block
+from tunewright.engine.data.shapes.find import Bound, Finder, parse_row, settle, shape_named
+from tunewright.engine.data.sources import Source, find_sources
+
+# So many bytes are checked here before other processes are worth their start.
+_ALONE_BYTES = 6 << 20
+_WORKERS = 2
+Verdict = Literal["good", "look", "blocked"]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What was found in a data set. `format` is the shape of most rows (None: no row has one),
+    `confidence` how sure that is, and `because` by what.
+
+    `verdict`: "good", "look" (train if the warnings are wanted) or "blocked"; `advice` says what to
+    do next. `seconds` of CPU by family; `not_looked` is what no check looked for, and why.
+    """
+
+    files: tuple[str, ...]
+    rows: int
+    format: str | None
+    confidence: float
+    because: str
+    verdict: Verdict
+    advice: str
+    findings: tuple[Finding, ...]
+    facts: SetFacts
+    lengths: Lengths | None
+    seconds: dict[str, float]
+    not_looked: tuple[str, ...]
+
+
+class _Done(NamedTuple):
+    """One block, looked at."""
+
+    lines: array[int]
+    usable: int
+    shapes: Counter[str]
+    bounds: dict[str, Bound]
+    hits: Hits
+    parts: dict[str, Any]
+    seconds: dict[str, float]
+
+
+def look_at_block(block: Block, options: Options) -> _Done:
+    """All families over the rows of a block. Runs in any process."""
+    seconds: dict[str, float] = {}
+    start = time.process_time()
+    finder = _finder(options.format)
+    wanted = None if options.shape is None else shape_named(options.shape)
+    rows: list[Looked] = []
+    shapes: Counter[str] = Counter()
+    bounds: dict[str, Bound] = {}
+    usable = 0
+    for raw in block.rows():
+        if raw.wrong is not None:
+            rows.append(Looked(raw.line, None, None, None, (raw.wrong,)))
+            continue
+        bound = finder.find(raw.value)
+        if bound is not None:
+            shapes[bound.shape.name] += 1
+            bounds.setdefault(bound.shape.name, bound)
+        parsed = parse_row(raw.value, bound, wanted)
+        if isinstance(parsed, list):
+            rows.append(Looked(raw.line, raw.value, bound, None, parsed))
+        else:
+            usable += 1
+            rows.append(Looked(raw.line, raw.value, bound, parsed, ()))
+    seconds["reading"] = time.process_time() - start
+    hits = Hits()
+    parts: dict[str, Any] = {}
+    for family in _families():
+        if family.look is None or family.name in options.skip:
+            continue
+        start = time.process_time()
+        part = family.look(rows, hits, options)
+        if part is not None:
+            parts[family.name] = part
+        seconds[family.name] = time.process_time() - start
+    lines = array("I", [row.line for row in rows])
+    return _Done(lines, usable, shapes, bounds, hits, parts, seconds)
+
+
+# What a process finds out once: the shapes of rows by their keys, the files with checks.
+@lru_cache(maxsize=4)
+def _finder(asked: str) -> Finder:
+    return Finder(asked)
+
+
+@lru_cache(maxsize=1)
+def _families() -> tuple[Family, ...]:
+    return families()
+
+
+class Inspection:
+    """A check under way: `run` goes through the rows, `findings` says what there is so far."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        options: Options,
+        named: str,
+        workers: int | None = None,
+        most_rows: int = MOST_ROWS,
+    ) -> None:
+        self.sources = sources
+        self._most_rows = most_rows
+        self.options = options
+        self.named = named
+        self.total = Total(kinds(_families()), most_rows)
+        self.stopped = False
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        self._workers = min(_WORKERS, cores or 1) if workers is None else workers
+        self._gatherers: dict[str, Gatherer] = {}
+        self._shapes: Counter[str] = Counter()
+        self._bounds: dict[str, Bound] = {}
+        self._whole = 0
+        self._seconds: dict[str, float] = {}
+
+    def run(self, progress: Callable[[Inspection], None] | None = None) -> Report:
+        """Check every row. `progress` is called after each block, in the calling thread."""
+        options = self.options
+        while True:
+            for source, done in self._blocks(options):
+                self._take(source, done)
+                if progress is not None:
+                    progress(self)
+                if self.stopped:
+                    break
+            found = settle(self._shapes, self._bounds, self._whole, options.format)
+            wanted = None if found is None else found.bound.shape.name
+            if self.stopped or wanted is None or wanted == self._shape:
+                return self._report()
+            # Most rows have another shape than the first ones had: look again with that.
+            again = msgspec.structs.replace(options, shape=wanted)
+            self.__init__(  # type: ignore[misc]
+                self.sources, again, self.named, self._workers, self._most_rows
+            )
+            options = again
+
+    # -- blocks
+
+    def _blocks(self, options: Options) -> Iterator[tuple[Source, _Done]]:
+        waiting: deque[tuple[Source, Future[_Done]]] = deque()
+        pool: ProcessPoolExecutor | None = None
+        seen = 0
+        self._shape = options.shape
+        try:
+            for source in self.sources:
+                for block in source.blocks():
+                    if self._shape is None:
+                        self._shape = _first_shape(block, options)
+                        options = msgspec.structs.replace(options, shape=self._shape)
+                    seen += len(block.lines) or 600 * len(block.made)
+                    if pool is None and seen > _ALONE_BYTES and self._workers > 1:
+                        pool = _pool(self._workers)
+                    if pool is None:
+                        yield source, look_at_block(block, options)
+                        continue
+                    waiting.append((source, pool.submit(look_at_block, block, options)))
+                    while len(waiting) > 2 * self._workers:
+                        first, future = waiting.popleft()
+                        yield first, future.result()
+            while waiting:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        finally:
+            if pool is not None:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _take(self, source: Source, done: _Done) -> None:
+        total = self.total
+        start = total.add_block(str(source.path), source.side, done.lines)
+        total.add_hits(done.hits, start, done.lines)
+        facts = total.facts
+        facts.rows += len(done.lines)
+        facts.usable_rows += done.usable
+        facts.eval_rows += len(done.lines) if source.side == "eval" else 0
+        self._shapes.update(done.shapes)
+        self._bounds = {**done.bounds, **self._bounds}
+        self._whole += len(done.lines)
+        for name, seconds in done.seconds.items():
+            self._seconds[name] = self._seconds.get(name, 0.0) + seconds
+        for family in _families():
+            part = done.parts.get(family.name)
+            if part is None or family.gather is None:
+                continue
+            gatherer = self._gatherers.get(family.name)
+            if gatherer is None:
+                gatherer = self._gatherers[family.name] = family.gather(self.options)
+            gatherer.add(part, source.side)
+
+    # -- the end
+
+    def _report(self) -> Report:
+        total = self.total
+        found = settle(self._shapes, self._bounds, self._whole, self.options.format)
+        total.extra["kind"] = None if found is None else found.bound.shape.kind
+        for late in (False, True):
+            for family in _families():
+                if family.late is not late or family.gather is None:
+                    continue
+                if family.name in self.options.skip:
+                    continue
+                start = time.process_time()
+                gatherer = self._gatherers.get(family.name)
+                (gatherer or family.gather(self.options)).finish(total)
+                spent = time.process_time() - start
+                self._seconds[family.name] = self._seconds.get(family.name, 0.0) + spent
+        findings = (*self._about_files(), *total.findings())
+        verdict, advice = judge(findings, total.facts, self.named)
+        return Report(
+            files=tuple(total.files),
+            rows=len(total.lines),
+            format=None if found is None else found.bound.shape.name,
+            confidence=0.0 if found is None else found.confidence,
+            because="no row has a format that is known" if found is None else found.because,
+            verdict=verdict,
+            advice=advice,
+            findings=findings,
+            facts=total.facts,
+            lengths=total.extra.get("lengths"),
+            seconds={
+                name: round(spent, 3)
+                for name, spent in sorted(self._seconds.items(), key=lambda item: -item[1])
+            },
+            not_looked=_not_looked(self.options),
+        )
+
+    def _about_files(self) -> Iterator[Finding]:
+        liars = [source for source in self.sources if source.lies]
+        if liars:
+            yield Finding(
+                id="file.ending",
+                severity="info",
+                message=f"{len(liars)} files are of another kind than their names say, and were "
+                "read as what they are",
+                count=len(liars),
+                places=tuple(Place(str(source.path), 1) for source in liars[:20]),
+                fix="rename them, so that other tools read them too",
+                examples=tuple(f"it is {source.container}" for source in liars[:20]),
+            )
+
+
+def _first_shape(block: Block, options: Options) -> str | None:
+    """The shape of most rows of the first block."""
+    finder = Finder(options.format)
+    counts = Counter(
+        bound.shape.name
+        for row in block.rows()
+        if row.wrong is None and (bound := finder.find(row.value)) is not None
+    )
+    return counts.most_common(1)[0][0] if counts else None
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Spawned: a fork of a process with threads (the screen's, the tokenizer's) may hang.
+    from multiprocessing import get_context
+
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_alone)
+
+
+def _alone() -> None:
+    """A worker is one of several: its tokenizer takes one core."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+def _not_looked(options: Options) -> tuple[str, ...]:
+    told = ["names of people: only a model tells them, and none is used here"]
+    if options.tokenizer is None:
+        told.append("lengths in tokens and the chat template: --tokenizer MODEL")
+    told += [f"{name}: asked to be left out" for name in options.skip]
+    return tuple(told)
+
+
+def judge(findings: Sequence[Finding], facts: SetFacts, named: str) -> tuple[Verdict, str]:
+    """The verdict on a set, and what to do next in one sentence."""
+    errors = [f for f in findings if f.severity == "error"]
+    warnings = [f for f in findings if f.severity == "warn"]
+    if not facts.rows:
+        return "blocked", "there are no rows: name a file that has some"
+    if errors:
+        fixes = [fix for f in errors for fix in f.fixes[:1]]
+        cure = f"tunewright data fix {named} " + " ".join(
+            f"--fix {fix}" for fix in dict.fromkeys(fixes)
+        )
+        first = errors[0]
+        return "blocked", (
+            f"do not train on it yet: {first.message}; " + (cure if fixes else first.fix)
+        )
+    if warnings:
+        return "look", f"it can be trained on; look first at: {warnings[0].message}"
+    return "good", f"{facts.distinct_rows:,} distinct rows and nothing of weight against them"
+
+
+def check_data(
+    path: Path,
+    options: Options | None = None,
+    *,
+    eval_path: Path | None = None,
+    progress: Callable[[Inspection], None] | None = None,
+    workers: int | None = None,
+) -> Report:
+    """Check a file, folder or glob, and with it the held-out rows of `eval_path`."""
+    return open_inspection(path, options, eval_path=eval_path, workers=workers).run(progress)
+
+
+def open_inspection(
+    path: Path,
+    options: Options | None = None,
+    *,
+    eval_path: Path | None = None,
+    workers: int | None = None,
+    most_rows: int = MOST_ROWS,
+) -> Inspection:
+    """The inspection of a path, before its first row is read."""
+    sources = list(find_sources(path))
+    if eval_path is not None:
+        sources = [source._replace(side="train") for source in sources]
+        sources += [source._replace(side="eval") for source in find_sources(eval_path)]
+    elif {source.side for source in sources} == {"eval"}:
+        # A file that is called test is all there is.
+        sources = [source._replace(side="train") for source in sources]
+    # What is held out repeats the training rows, never the other way round.
+    sources.sort(key=lambda source: source.side == "eval")
+    return Inspection(sources, options or Options(), str(path), workers, most_rows)

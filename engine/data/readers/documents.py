@@ -1,0 +1,66 @@
+"""Plain text and Markdown: a line is a row of a single text file, a document one of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tunewright.engine.data.readers.block import (
+    BLOCK_BYTES,
+    MOST_ROW_BYTES,
+    Block,
+    RawRow,
+    Wrong,
+)
+from tunewright.engine.data.readers.opened import CutOff, open_bytes
+
+_ROWS = 2000
+
+
+def read_lines(path: Path) -> Iterator[Block]:
+    """Each line that is not blank as {"text": …}, as `datasets` reads text files."""
+    made: list[RawRow] = []
+    with open_bytes(path) as file:
+        number = 0
+        try:
+            while line := file.readline(MOST_ROW_BYTES):
+                number += 1
+                if line.isspace():
+                    continue
+                made.append(_row(number, line))
+                if len(made) >= _ROWS:
+                    yield Block(made[0].line, made=tuple(made))
+                    made = []
+        except (CutOff, EOFError, OSError) as cut:
+            wrong = Wrong("file", str(cut), "a whole compressed file", "file.cut")
+            made.append(RawRow(number + 1, None, wrong))
+    if made:
+        yield Block(made[0].line, made=tuple(made))
+
+
+def read_document(path: Path) -> Iterator[Block]:
+    """The whole file as one row."""
+    with open_bytes(path) as file:
+        try:
+            text = b""
+            while piece := file.read(BLOCK_BYTES):
+                text += piece
+                if len(text) > MOST_ROW_BYTES:
+                    told = f"a document of over {MOST_ROW_BYTES >> 20} MB"
+                    wrong = Wrong("file", told, "a text in parts", "row.huge")
+                    yield Block(1, made=(RawRow(1, None, wrong),))
+                    return
+        except (CutOff, EOFError, OSError) as cut:
+            wrong = Wrong("file", str(cut), "a whole compressed file", "file.cut")
+            yield Block(1, made=(RawRow(1, None, wrong),))
+            return
+    if text.strip():
+        yield Block(1, made=(_row(1, text.removeprefix(b"\xef\xbb\xbf")),))
+
+
+def _row(number: int, text: bytes) -> RawRow:
+    try:
+        return RawRow(number, {"text": text.decode().strip("\r\n")})
+    except UnicodeDecodeError as error:
+        told = f"byte {error.start + 1} is {text[error.start]:#04x}: not UTF-8"
+        return RawRow(number, None, Wrong("text", told, "UTF-8 text", "encoding.broken"))

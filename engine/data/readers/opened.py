@@ -1,0 +1,100 @@
+"""The bytes of a file, unpacked on the way when it is compressed. Known by content, not by name."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from tunewright.hardware.errors import Problem
+
+_GZIP, _ZSTD, _BZIP2, _XZ = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00"
+COMPRESSED_ENDINGS = (".gz", ".zst", ".bz2", ".xz")
+
+
+class CutOff(Exception):
+    """A compressed file ends before its end, or is damaged from some byte on."""
+
+
+def check_regular(path: Path) -> None:
+    """A `Problem` for what cannot be read twice: a pipe would wait for a writer."""
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise Problem(
+                f"{path} is not a regular file",
+                why="data is read more than once: to check it, to train on it, to replay",
+                cure="write the rows to a file and name that",
+            )
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """The file for reading, decompressed if it is gzip, zstd, bzip2 or xz."""
+    check_regular(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(6)
+        opened: IO[bytes] = _opener(head)(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return opened
+
+
+def _opener(head: bytes) -> Any:
+    if head.startswith(_GZIP):
+        import gzip
+
+        return gzip.open
+    if head.startswith(_BZIP2) and head[3:4].isdigit():
+        import bz2
+
+        return bz2.open
+    if head.startswith(_XZ):
+        import lzma
+
+        return lzma.open
+    if head.startswith(_ZSTD):
+        import sys
+
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+
+        return zstd.open
+    return lambda path: path.open("rb")
+
+
+def pieces(file: IO[bytes], first: int, size: int) -> Iterator[bytes]:
+    """The bytes: a piece of `first`, then ones of `size`; `CutOff` where a compressed file is not
+    whole."""
+    from lzma import LZMAError
+
+    while True:
+        try:
+            piece = file.read(first)
+        except (EOFError, zlib.error, LZMAError) as error:
+            raise CutOff(str(error) or type(error).__name__) from error
+        except OSError as error:
+            # gzip's BadGzipFile is one; so is a disk that cannot be read any more.
+            raise CutOff(str(error.strerror or error)) from error
+        except Exception as error:
+            # The library's own error, whose module differs by version of Python.
+            if type(error).__name__ != "ZstdError":
+                raise
+            raise CutOff(str(error)) from error
+        if not piece:
+            return
+        yield piece
+        first = size
+
+
+def unreadable(path: Path, error: OSError) -> Problem:
+    """The file is missing, a folder, or not ours to read."""
+    return Problem(
+        f"cannot read {path}",
+        why=str(error.strerror or error),
+        cure="name a data file, a folder or a glob that exists and that you may read",
+    )

@@ -1,0 +1,271 @@
+"""Lists of turns, in every spelling, to messages in order. What cannot be is told by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tunewright.engine.data.example import Message, Role, ToolCall
+from tunewright.engine.data.readers.block import Wrong
+from tunewright.engine.data.shapes.shape import told
+
+# What other tools call the four roles; a call is an assistant's turn.
+ROLES: dict[str, Role] = {
+    "system": "system", "developer": "system",
+    "user": "user", "human": "user", "prompter": "user", "customer": "user",
+    "assistant": "assistant", "gpt": "assistant", "model": "assistant", "bot": "assistant",
+    "chatgpt": "assistant", "bing": "assistant", "bard": "assistant", "ai": "assistant",
+    "chatbot": "assistant", "agent": "assistant",
+    "tool": "tool", "function": "tool", "observation": "tool", "ipython": "tool",
+    "tool_response": "tool", "function_response": "tool", "tool_result": "tool",
+}  # fmt: skip
+CALLS = ("function_call", "tool_call", "function-call", "tool-call")
+# Fields of a turn that are read.
+TURN = (
+    "role", "content", "from", "value", "tool_calls", "function_call", "reasoning_content",
+    "reasoning", "thinking", "name", "tool_call_id", "text",
+)  # fmt: skip
+_SAID = ("content", "value", "text")
+_EXPECTED = "system, user, assistant or tool"
+
+
+class Turns(NamedTuple):
+    """Messages, and the field that each stands in."""
+
+    messages: tuple[Message, ...]
+    fields: tuple[str, ...]
+
+
+def parse_turns(turns: Any, field: str, ends: str = "assistant") -> Turns | list[Wrong]:
+    """Messages in order: perhaps a system turn, then user and assistant in turn, tool results after
+    calls. `ends` "assistant": an answer last; "user": a prompt; "" anything."""
+    if not isinstance(turns, list) or not turns:
+        id = "turns.empty" if turns in ([], None) else "field.type"
+        return [Wrong(field, told(turns), "a list of turns with role and content", id)]
+    wrong: list[Wrong] = []
+    messages: list[Message] = []
+    fields: list[str] = []
+    for index, turn in enumerate(turns):
+        at = f"{field}[{index}]"
+        if not isinstance(turn, dict):
+            wrong.append(Wrong(at, told(turn), "an object with role and content"))
+            continue
+        message = _message(turn, at)
+        if not isinstance(message, Message):
+            wrong.append(message)
+            continue
+        before = messages[-1] if messages else None
+        if (
+            before
+            and message.tool_calls
+            and before.role == "assistant"
+            and not (before.tool_calls and message.content)
+        ):
+            # Some tools write the words and the call of one turn as two.
+            message = msgspec.structs.replace(
+                before,
+                content=before.content or message.content,
+                tool_calls=(*before.tool_calls, *message.tool_calls),
+            )
+            messages.pop()
+            fields.pop()
+        messages.append(message)
+        fields.append(at if not _said_key(turn) else f"{at}.{_said_key(turn)}")
+    return wrong or _in_order(messages, fields, field, ends)
+
+
+def parse_turn(turn: Any, field: str) -> Message | Wrong:
+    """One turn on its own."""
+    if not isinstance(turn, dict):
+        return Wrong(field, told(turn), "an object with role and content")
+    return _message(turn, field)
+
+
+def _said_key(turn: Mapping[str, Any]) -> str | None:
+    return next((key for key in _SAID if key in turn), None)
+
+
+def _message(turn: Mapping[str, Any], at: str) -> Message | Wrong:
+    role_key = "role" if "role" in turn else "from"
+    said_key = _said_key(turn) or "content"
+    raw_role, content = turn.get(role_key), turn.get(said_key)
+    low = raw_role.strip().lower() if isinstance(raw_role, str) else None
+    if low in CALLS:
+        return _call_turn(content, f"{at}.{said_key}")
+    role = ROLES.get(low) if low else None
+    if role is None:
+        return Wrong(f"{at}.{role_key}", told(raw_role), _EXPECTED, "role.unknown")
+    calls = _tool_calls(turn, at)
+    if isinstance(calls, Wrong):
+        return calls
+    reasoning = next(
+        (
+            turn[key]
+            for key in ("reasoning_content", "reasoning", "thinking")
+            if isinstance(turn.get(key), str) and turn[key].strip()
+        ),
+        None,
+    )
+    if content is None and (calls or role == "tool"):
+        content = ""
+    if isinstance(content, list):
+        parts = _parts(content, f"{at}.{said_key}")
+        if isinstance(parts, Wrong):
+            return parts
+        content, thought = parts
+        reasoning = reasoning or thought
+    if role == "tool" and isinstance(content, (dict, int, float)):
+        content = msgspec.json.encode(content).decode()
+    if not isinstance(content, str):
+        id = "answer.empty" if content is None and role == "assistant" else "field.type"
+        return Wrong(f"{at}.{said_key}", told(content), "text", id)
+    if role == "assistant" and not calls and not content.strip():
+        return Wrong(f"{at}.{said_key}", "empty text", "an answer", "answer.empty")
+    if role == "user" and not content.strip():
+        return Wrong(f"{at}.{said_key}", "empty text", "a question", "field.empty")
+    name, id_of = turn.get("name"), turn.get("tool_call_id")
+    return Message(
+        role,
+        content,
+        reasoning if role == "assistant" else None,
+        calls,
+        name if role == "tool" and isinstance(name, str) else None,
+        id_of if role == "tool" and isinstance(id_of, str) else None,
+    )
+
+
+def _call_turn(content: Any, at: str) -> Message | Wrong:
+    """ShareGPT's turn that is a call: JSON text with name and arguments, or a list of such."""
+    value = content
+    if isinstance(content, str):
+        text = content.strip().removeprefix("<tool_call>").removesuffix("</tool_call>")
+        try:
+            value = msgspec.json.decode(text.encode("utf-8", "surrogatepass"))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            told_error = str(error).removeprefix("JSON is malformed: ")
+            return Wrong(at, f"no JSON: {told_error}", "a call as JSON", "call.broken")
+    calls = _calls(value if isinstance(value, list) else [value], at)
+    return calls if isinstance(calls, Wrong) else Message("assistant", "", None, calls)
+
+
+def _tool_calls(turn: Mapping[str, Any], at: str) -> tuple[ToolCall, ...] | Wrong:
+    listed = turn.get("tool_calls")
+    if listed:
+        if not isinstance(listed, list):
+            return Wrong(f"{at}.tool_calls", told(listed), "a list of calls", "call.broken")
+        return _calls(listed, f"{at}.tool_calls")
+    old = turn.get("function_call")
+    return _calls([old], f"{at}.function_call") if old else ()
+
+
+def _calls(found: list[Any], at: str) -> tuple[ToolCall, ...] | Wrong:
+    calls = []
+    for index, one in enumerate(found):
+        inner = one.get("function", one) if isinstance(one, dict) else one
+        if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
+            expected = "a call with name and arguments"
+            return Wrong(f"{at}[{index}]", told(one), expected, "call.broken")
+        arguments = inner.get("arguments", inner.get("parameters", {}))
+        if isinstance(arguments, str):
+            # OpenAI writes the arguments as JSON in a string; templates want the object.
+            try:
+                arguments = msgspec.json.decode(arguments.encode("utf-8", "surrogatepass"))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                told_text = told(arguments)
+                field = f"{at}[{index}].arguments"
+                return Wrong(field, told_text, "arguments as a JSON object", "call.broken")
+        id = one.get("id")
+        calls.append(ToolCall(inner["name"], arguments, id if isinstance(id, str) else None))
+    return tuple(calls)
+
+
+def _parts(content: list[Any], at: str) -> tuple[str, str | None] | Wrong:
+    """(text, reasoning) of content in several parts."""
+    texts: list[str] = []
+    thoughts: list[str] = []
+    for index, part in enumerate(content):
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        kind = part.get("type", "text") if isinstance(part, dict) else None
+        text = None
+        if isinstance(part, dict):
+            text = next(
+                (
+                    part[k]
+                    for k in ("text", "thinking", "reasoning")
+                    if isinstance(part.get(k), str)
+                ),
+                None,
+            )
+        if kind in ("text", "input_text", "output_text") and text is not None:
+            texts.append(text)
+        elif kind in ("reasoning", "thinking") and text is not None:
+            thoughts.append(text)
+        else:
+            what = f"a part of type {str(kind)[:20]!r}" if isinstance(part, dict) else told(part)
+            return Wrong(f"{at}[{index}]", what, "text and reasoning parts", "content.not-text")
+    return "".join(texts), "".join(thoughts) or None
+
+
+def _in_order(
+    messages: list[Message], fields: list[str], field: str, ends: str
+) -> Turns | list[Wrong]:
+    for index, message in enumerate(messages):
+        before = messages[index - 1].role if index else None
+        said = None
+        if message.role == "system" and index:
+            said = ("a system turn in the middle", "the system turn first")
+        elif message.role == "assistant" and before not in ("user", "tool"):
+            said = (f"assistant after {before or 'nothing'}", "a user turn before it")
+        elif message.role == "user" and before == "user":
+            said = ("user after user", "an answer between two user turns")
+        elif message.role == "user" and before == "tool":
+            said = ("user after a tool's result", "an answer to the result before it")
+        elif message.role == "tool" and before not in ("assistant", "tool"):
+            said = (f"a tool's result after {before or 'nothing'}", "a call before it")
+        if said:
+            return [Wrong(f"{_turn(fields[index])}.role", *said, "role.order")]
+    last = messages[-1].role
+    at = f"{_turn(fields[-1])}.role"
+    if ends == "assistant" and last != "assistant":
+        answered = any(message.role == "assistant" for message in messages)
+        return [
+            Wrong(
+                at,
+                f"the last turn is the {last}'s",
+                "an assistant turn last: there is nothing to learn without an answer",
+                "answer.last" if answered else "answer.missing",
+            )
+        ]
+    if ends == "user" and last not in ("user", "tool", "system"):
+        return [
+            Wrong(at, f"the prompt ends with the {last}'s turn", "a user turn last", "role.order")
+        ]
+    return Turns(tuple(messages), tuple(fields))
+
+
+def _turn(field: str) -> str:
+    """The turn that a field belongs to: `messages[1].content` -> `messages[1]`."""
+    return field[: field.rindex("]") + 1] if "]" in field else field
+
+
+def parse_tools(value: Any, field: str) -> tuple[dict[str, Any], ...] | Wrong:
+    """Schemas of functions: a list, one, or JSON text of either; nothing is none."""
+    if isinstance(value, str):
+        if not value.strip():
+            return ()
+        try:
+            value = msgspec.json.decode(value.encode("utf-8", "surrogatepass"))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return Wrong(field, told(value), "tools as JSON", "tools.broken")
+    if not value:
+        return ()
+    listed = value if isinstance(value, list) else [value]
+    if not all(isinstance(tool, dict) for tool in listed):
+        return Wrong(field, told(value), "a list of tools", "tools.broken")
+    return tuple(
+        tool if "function" in tool else {"type": "function", "function": tool} for tool in listed
+    )

@@ -1,0 +1,223 @@
+"""From what a person names (a file, a folder, a glob) to files and the reader of each.
+
+A file is known by its content first; its name only decides between kinds of text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from tunewright.engine.data.readers.block import Block
+from tunewright.engine.data.readers.opened import (
+    COMPRESSED_ENDINGS,
+    CutOff,
+    check_regular,
+    open_bytes,
+    unreadable,
+)
+from tunewright.hardware.errors import Problem
+
+Container = Literal["jsonl", "json", "delimited", "parquet", "arrow", "lines", "document"]
+Side = Literal["train", "eval"]
+
+# Container -> the function that reads it.
+READERS: dict[Container, str] = {
+    "jsonl": "jsonl:read_blocks",
+    "json": "json_array:read_blocks",
+    "delimited": "delimited:read_blocks",
+    "parquet": "columnar:read_parquet",
+    "arrow": "columnar:read_arrow",
+    "lines": "documents:read_lines",
+    "document": "documents:read_document",
+}
+_ENDINGS: dict[str, Container] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "delimited",
+    ".tsv": "delimited",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".txt": "lines",
+    ".text": "lines",
+    ".md": "document",
+    ".markdown": "document",
+    ".rst": "document",
+}
+_DOCUMENTS = (".txt", ".text", ".md", ".markdown", ".rst")
+# What lies beside the data in a folder and is no data.
+_ABOUT = {"dataset_info.json", "state.json", "dataset_dict.json", "dataset_infos.json"}
+_ABOUT |= {"readme.md", "license.md", "license.txt", "requirements.txt", "manifest.json"}
+_EVAL = re.compile(
+    r"(?:^|[^a-z])(?:test|validation|valid|val|dev|eval|evaluation|heldout)(?![a-z])"
+)
+# Signatures of what people pass by mistake: one clear sentence instead of a page of broken rows.
+_NO_DATA = {
+    b"PK\x03\x04": "a zip archive",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"\x7fELF": "a program",
+    b"%PDF": "a PDF",
+    b"SQLite format 3": "an SQLite database",
+    b"\x80\x04": "a pickle",
+    b"\x80\x05": "a pickle",
+}
+_HEAD = 256 << 10
+
+
+class Source(NamedTuple):
+    """One file, how it is read, and the side its name puts it on (a test file is for eval)."""
+
+    path: Path
+    container: Container
+    side: Side = "train"
+    # Its name says another kind than its content.
+    lies: bool = False
+
+    def blocks(self) -> Iterator[Block]:
+        """The rows, a few megabytes at a time."""
+        module, _, name = READERS[self.container].partition(":")
+        read: Callable[[Path], Iterator[Block]] = getattr(
+            import_module(f"tunewright.engine.data.readers.{module}"), name
+        )
+        try:
+            yield from read(self.path)
+        except OSError as error:
+            raise unreadable(self.path, error) from error
+
+
+def find_sources(spec: Path) -> tuple[Source, ...]:
+    """The files of a file, folder or glob, in the order of their names; a `Problem` when none."""
+    check_regular(spec)
+    if spec.is_file():
+        return (source_of(spec),)
+    if spec.is_dir():
+        return _folder(spec)
+    if any(char in str(spec) for char in "*?["):
+        # The part before the first wildcard is the folder to search in.
+        parts = spec.parts
+        fixed = next(i for i, part in enumerate(parts) if any(c in part for c in "*?["))
+        base = Path(*parts[:fixed]) if fixed else Path()
+        found = sorted(
+            path
+            for path in base.glob(str(Path(*parts[fixed:])))
+            if path.is_file() and not path.name.startswith(".")
+        )
+        if not found:
+            raise Problem(
+                f"no file is like {spec}",
+                why="the glob matches nothing",
+                cure="put it in quotes, and check the folder it starts from",
+            )
+        return tuple(source_of(path) for path in found)
+    try:
+        spec.stat()
+    except OSError as error:
+        raise unreadable(spec, error) from error
+    raise unreadable(spec, OSError("it is neither a file nor a folder"))
+
+
+def _folder(folder: Path) -> tuple[Source, ...]:
+    """Tables and rows below a folder, as far as there are any; else its documents."""
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and path.name.lower() not in _ABOUT
+        and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+    )
+    named = [(path, ending(path)) for path in files]
+    tables = [path for path, end in named if end in _ENDINGS and end not in _DOCUMENTS]
+    # `datasets` leaves cache-….arrow files of its maps beside the data.
+    tables = [path for path in tables if not path.name.startswith("cache-")]
+    if tables:
+        return tuple(source_of(path, path.relative_to(folder)) for path in tables)
+    documents = [path for path, end in named if end in _DOCUMENTS]
+    if documents:
+        return tuple(Source(path, "document") for path in documents)
+    raise Problem(
+        f"{folder} holds no data",
+        why=f"none of its {len(files)} files ends in {', '.join(_ENDINGS)}",
+        cure="name a folder with such files (they may be .gz or .zst), or a file",
+    )
+
+
+def source_of(path: Path, named: Path | None = None) -> Source:
+    """How a file is read; `named`: the part of its path that may name a split.
+
+    A `Problem` for what is no data at all."""
+    container, head = _sniff(path)
+    said = _ENDINGS.get(ending(path))
+    # jsonl and json are one family, and a dataset of text lines may be called anything.
+    families = {"jsonl": "json", "lines": "text", "document": "text"}
+    lies = (
+        said is not None
+        and bool(head)
+        and families.get(said, said) != families.get(container, container)
+    )
+    name = str(named or path.name).lower()
+    return Source(path, container, "eval" if _EVAL.search(name) else "train", lies)
+
+
+def ending(path: Path) -> str:
+    """The ending that says what is in a file, below that of its compression."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSED_ENDINGS:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def _sniff(path: Path) -> tuple[Container, bytes]:
+    with open_bytes(path) as file:
+        try:
+            head = file.read(_HEAD)
+        except (EOFError, OSError, CutOff):
+            head = b""
+    for mark, kind in _NO_DATA.items():
+        if head.startswith(mark):
+            raise Problem(
+                f"{path} is {kind}, not data that can be read",
+                why=f"its first bytes are {mark.hex(' ')}",
+                cure="unpack or convert it: JSONL, JSON, CSV, Parquet or UTF-8 text",
+            )
+    if head.startswith(b"PAR1"):
+        return "parquet", head
+    named = _ENDINGS.get(ending(path))
+    if head.startswith(b"ARROW1") or (named == "arrow" and head.startswith(b"\xff\xff\xff\xff")):
+        return "arrow", head
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if named in ("lines", "document"):
+        return named, head
+    if text.startswith(b"["):
+        return ("json" if named != "jsonl" or not _is_array_row(text) else "jsonl"), head
+    if text.startswith(b"{"):
+        return ("json" if _is_document(text, named) else "jsonl"), head
+    return ("delimited" if named == "delimited" else "jsonl"), head
+
+
+def _is_array_row(text: bytes) -> bool:
+    """A .jsonl of rows that are arrays: the first line is a whole one, and a row follows."""
+    line, _, more = text.partition(b"\n")
+    return _is_json(line) and more.lstrip()[:1] in (b"[", b"{")
+
+
+def _is_document(text: bytes, named: Container | None) -> bool:
+    """One object over several lines, or around all rows, rather than an object a line."""
+    line, _, more = text.partition(b"\n")
+    if line.strip() == b"{" or (not _is_json(line) and more[:1] in b" \t" and more[:1]):
+        return True
+    return named == "json" and not more.lstrip().startswith(b"{")
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,220 @@
+"""Every container gives the same rows, streamed; what is broken is told, and nothing hangs."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tunewright.engine.data.fingerprint import check_unchanged, fingerprint
+from tunewright.engine.data.read import read_examples
+from tunewright.engine.data.readers import json_array, jsonl
+from tunewright.engine.data.readers.block import RawRow
+from tunewright.engine.data.sources import find_sources
+from tunewright.hardware.errors import Problem
+
+ROWS = [{"prompt": f"qü {i}", "completion": f'a "{i}"\nmore'} for i in range(7)]
+LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS).encode()
+
+
+def zstd(blob: bytes) -> bytes:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    packed: bytes = zstd.compress(blob)
+    return packed
+
+
+def csv_of(rows: list[dict[str, str]], delimiter: str) -> bytes:
+    import csv
+    import io
+
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
+def raw(path: Path) -> list[RawRow]:
+    return [
+        row for source in find_sources(path) for block in source.blocks() for row in block.rows()
+    ]
+
+
+FILES: dict[str, Callable[[], bytes]] = {
+    "d.jsonl": lambda: LINES,
+    "d.json": lambda: json.dumps(ROWS, indent=2).encode(),
+    "wrapped.json": lambda: json.dumps({"version": 1, "data": ROWS}).encode(),
+    "pretty.json": lambda: "\n".join(json.dumps(row, indent=1) for row in ROWS).encode(),
+    "lines.json": lambda: LINES,
+    "d.csv": lambda: csv_of(ROWS, ","),
+    "semicolons.csv": lambda: csv_of(ROWS, ";"),
+    "d.tsv": lambda: csv_of(ROWS, "\t"),
+    "d.jsonl.gz": lambda: gzip.compress(LINES),
+    "d.jsonl.zst": lambda: zstd(LINES),
+    "d.jsonl.bz2": lambda: bz2.compress(LINES),
+    "d.csv.xz": lambda: lzma.compress(csv_of(ROWS, ",")),
+    "lies.csv": lambda: LINES,
+    "lies.jsonl": lambda: gzip.compress(json.dumps(ROWS).encode()),
+    "nothing-said": lambda: LINES,
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_gives_the_same_rows(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(FILES[name]())
+    assert [row.value for row in raw(tmp_path / name)] == ROWS
+
+
+def test_tables_give_the_same_rows(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+    from datasets import Dataset, DatasetDict
+
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "d.parquet")
+    assert [row.value for row in raw(tmp_path / "d.parquet")] == ROWS
+    DatasetDict(
+        {"train": Dataset.from_list(ROWS), "test": Dataset.from_list(ROWS[:2])}
+    ).save_to_disk(str(tmp_path / "saved"))
+    sources = find_sources(tmp_path / "saved")
+    assert sorted(source.side for source in sources) == ["eval", "train"]
+    assert len(read_examples(tmp_path / "saved", side="train").examples) == 7
+    assert len(read_examples(tmp_path / "saved", side="eval").examples) == 2
+    (tmp_path / "cut.parquet").write_bytes((tmp_path / "d.parquet").read_bytes()[:-20])
+    with pytest.raises(Problem, match="cannot be read as a table"):
+        raw(tmp_path / "cut.parquet")
+
+
+def test_lines_of_quoted_cells_and_numbers_stay_text(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text('prompt,completion,tags\n"two\nlines",007,"[1, 2]"\nb,2,x\n')
+    rows = raw(path)
+    assert [(row.line, row.value["completion"]) for row in rows] == [(3, "007"), (4, "2")]
+    assert rows[0].value["tags"] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "id"),
+    [
+        (b"prompt,completion\na\n", "csv.cells"),
+        (b'prompt,completion\n"a"b,c\n', "csv.broken"),
+        (b"prompt,completion\ncaf\xe9,b\n", "encoding.broken"),
+        (b"prompt,completion\na\0,b\n", "encoding.broken"),
+    ],
+)
+def test_broken_cells_are_told_by_line(tmp_path: Path, text: bytes, id: str) -> None:
+    path = tmp_path / "d.csv"
+    path.write_bytes(text + b"x,y\n")
+    rows = raw(path)
+    assert rows[0].line == 2
+    assert rows[0].wrong is not None
+    assert rows[0].wrong.id == id
+    assert rows[-1].value == {"prompt": "x", "completion": "y"}
+
+
+@pytest.mark.parametrize("header", ["a,a\n", "a,,\n", ",".join(map(str, range(1_000_000))) + "\n"])
+def test_a_header_that_is_none_is_one_problem(tmp_path: Path, header: str) -> None:
+    (tmp_path / "d.csv").write_text(header + "1,2\n")
+    with pytest.raises(Problem, match="no header"):
+        raw(tmp_path / "d.csv")
+
+
+def test_folders_and_globs_are_their_files_in_order(tmp_path: Path) -> None:
+    for name in ("b.jsonl", "a.jsonl.gz", "deep/c.csv", ".hidden.jsonl", "README.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / "b.jsonl").write_bytes(LINES)
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(LINES))
+    (tmp_path / "deep/c.csv").write_bytes(csv_of(ROWS, ","))
+    (tmp_path / ".hidden.jsonl").write_text("broken")
+    (tmp_path / "README.md").write_text("about")
+    assert [s.path.name for s in find_sources(tmp_path)] == ["a.jsonl.gz", "b.jsonl", "c.csv"]
+    assert [s.path.name for s in find_sources(tmp_path / "*.jsonl*")] == ["a.jsonl.gz", "b.jsonl"]
+    assert len(read_examples(tmp_path).examples) == 21
+    before = fingerprint(tmp_path)
+    (tmp_path / "b.jsonl").write_bytes(LINES * 2)
+    with pytest.raises(Problem, match="not the data"):
+        check_unchanged(tmp_path, before)
+    with pytest.raises(Problem, match="no file is like"):
+        find_sources(tmp_path / "*.parquet")
+
+
+def test_documents_of_a_folder_are_a_row_each_and_lines_of_a_file_too(tmp_path: Path) -> None:
+    (tmp_path / "one.md").write_text("# One\n\ntext\n")
+    (tmp_path / "two.txt").write_text("first\n\nsecond\n")
+    assert [row.value["text"] for row in raw(tmp_path)] == ["# One\n\ntext", "first\n\nsecond"]
+    assert [(row.line, row.value["text"]) for row in raw(tmp_path / "two.txt")] == [
+        (1, "first"),
+        (3, "second"),
+    ]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd, bz2.compress, lzma.compress])
+def test_a_truncated_archive_gives_its_rows_and_says_where_it_ends(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    import random
+
+    draw = random.Random(1)
+    lines = "".join(
+        json.dumps({"prompt": "".join(draw.choices("abcdefgh", k=300)), "completion": "a"}) + "\n"
+        for _ in range(4000)
+    )
+    whole = pack(lines.encode())
+    (tmp_path / "d.jsonl").write_bytes(whole[: len(whole) - len(whole) // 5])
+    rows = raw(tmp_path / "d.jsonl")
+    assert rows[-1].wrong is not None
+    assert rows[-1].wrong.id == "file.cut"
+    assert pack is bz2.compress or rows[0].value["completion"] == "a"
+
+
+def test_rows_of_any_size_pass_the_edges_of_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (jsonl, json_array):
+        monkeypatch.setattr(module, "BLOCK_BYTES", 64)
+        monkeypatch.setattr(module, "_FIRST_BYTES", 10)
+    rows = [{"n": i, "x": "ü" * (i % 90)} for i in range(200)]
+    (tmp_path / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = list(raw(tmp_path / "d.jsonl"))
+    assert [(row.line, row.value) for row in found] == list(enumerate(rows, 1))
+    (tmp_path / "d.json").write_text(json.dumps(rows, ensure_ascii=False))
+    assert [row.value for row in raw(tmp_path / "d.json")] == rows
+
+
+def test_a_line_that_is_too_long_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonl, "MOST_ROW_BYTES", 1000)
+    monkeypatch.setattr(jsonl, "BLOCK_BYTES", 300)
+    monkeypatch.setattr(jsonl, "_FIRST_BYTES", 300)
+    path = tmp_path / "d.jsonl"
+    path.write_text('{"a": 1}\n{"a": "' + "x" * 5000 + '"}\n{"a": 3}\n')
+    rows = raw(path)
+    assert [row.line for row in rows] == [1, 2, 3]
+    assert [row.value for row in rows] == [{"a": 1}, None, {"a": 3}]
+    assert rows[1].wrong is not None
+    assert rows[1].wrong.id == "row.huge"
+
+
+@pytest.mark.parametrize("row", [[1], "text", 7, None, {}])
+def test_values_that_are_no_rows_are_told(tmp_path: Path, row: Any) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text(json.dumps(row) + "\n" + LINES.decode())
+    with pytest.raises(Problem) as caught:
+        read_examples(path)
+    assert f"{path}:1:" in caught.value.why
+
+
+def test_halves_of_characters_are_replaced_as_they_cannot_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "d.json"
+    path.write_text('[{"text": "a\\ud83d b \\ud83d\\ude00"}]')
+    assert raw(path)[0].value == {"text": "a\ufffd b 😀"}
