@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install demo test test-slow check bench clean
+.PHONY: help install demo test test-slow check bench bench-sizing clean
 
 help:
 	@echo "make demo       the main job on the embedded model and task (HEADLESS=1: no screens)"
@@ -12,6 +12,7 @@ help:
 	@echo "make check      format, lint, types, import direction"
 	@echo "make test-slow  the real model, the kill matrix, replay"
 	@echo "make bench      what Tunewright costs against the plain alternative"
+	@echo "make bench-sizing  predicted against published memory (ROWS=file.jsonl, JSON=1)"
 	@echo "TORCH_INDEX=URL picks the torch build by hand, e.g. https://download.pytorch.org/whl/cpu"
 
 install: $(READY)
@@ -42,6 +43,9 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python tests/bench/run.py
+
+bench-sizing: $(READY)
+	@$(BIN)/python tests/bench/bench_sizing.py $(ROWS) $(if $(JSON),--json)
 
 clean:
 	rm -rf $(VENV) dist build

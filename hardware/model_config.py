@@ -48,11 +48,22 @@ class ModelConfig(msgspec.Struct, frozen=True):
 def read_config(path: Path) -> ModelConfig:
     """Read config.json; the text part of a multimodal one. Problem when it is missing, not JSON,
     or says something impossible (the field is named)."""
-    outer = _load(path)
-    inner = outer
+    return parse_config(load_config(path), path)
+
+
+def text_part(outer: dict[str, Any]) -> dict[str, Any]:
+    """The part of a config that describes the decoder: of a multimodal one, its text model."""
     for key in ("text_config", "llm_config", "language_config"):
         if isinstance(outer.get(key), dict):
-            inner = outer[key]
+            part: dict[str, Any] = outer[key]
+            return part
+    return outer
+
+
+def parse_config(outer: dict[str, Any], path: Path) -> ModelConfig:
+    """The facts of a config that was read from `path` (which errors name); Problem as
+    `read_config`."""
+    inner = text_part(outer)
     facts: dict[str, int | None] = {}
     for name, spellings in _ALIASES.items():
         facts[name] = None
@@ -92,7 +103,8 @@ def read_config(path: Path) -> ModelConfig:
     )
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load_config(path: Path) -> dict[str, Any]:
+    """config.json as it stands; Problem when it is missing or not a JSON object."""
     if not path.is_file():
         raise Problem(
             f"{path.parent} is not a model folder",

@@ -26,7 +26,13 @@ class Linear(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ModelShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Shape facts of one decoder-only model. `parameters` counts every weight once (tied ones
     too); `linears` are the layers that adapters can target, heads and embeddings excluded;
-    `weights_dtype` and `weight_bytes` are those on disk."""
+    `weights_dtype` and `weight_bytes` are those on disk.
+
+    A mixture has `experts` in each of its `expert_layers`, of which `experts_per_token` work on a
+    token. `sliding_layers` attend to the last `sliding_window` tokens only. `latent_kv` values a
+    token and layer replace keys and values in a cache (multi-head latent attention).
+    `vision_parameters` are those of towers beside the decoder, in `parameters` too.
+    """
 
     model_type: str
     hidden_size: int
@@ -42,6 +48,14 @@ class ModelShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weights_dtype: str
     weight_bytes: int
     linears: tuple[Linear, ...]
+    experts: int = 0
+    experts_per_token: int = 0
+    expert_intermediate_size: int = 0
+    expert_layers: int = 0
+    sliding_window: int | None = None
+    sliding_layers: int = 0
+    latent_kv: int = 0
+    vision_parameters: int = 0
 
 
 _DTYPES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}

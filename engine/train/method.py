@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tunewright.hardware.memory.estimate import Device, TrainingSetup, Weights
+from tunewright.hardware.memory.estimate import Device, LossKernel, TrainingSetup, Weights
 
 Capability = tuple[int, int] | None
 Float = Literal["float32", "bfloat16", "float16"]
@@ -114,7 +114,14 @@ class Method(msgspec.Struct, frozen=True):
             target_modules=targets if isinstance(targets, str) else tuple(targets),
             adapter_bytes=_BYTES[precision.trained],
             lora_dropout=lora and settings.get("lora.lora_dropout", 0.0) > 0,
-            chunked_loss=settings.get("training.label_smoothing_factor", 0.0) == 0,
+            loss_kernel=_loss_kernel(settings),
             gradient_accumulation=settings["training.gradient_accumulation_steps"] > 1,
             packed=packed,
         )
+
+
+def _loss_kernel(settings: Mapping[str, Any]) -> LossKernel:
+    """TRL's loss never holds all logits, except where labels are smoothed; Liger's holds none."""
+    if settings.get("training.label_smoothing_factor", 0.0) > 0:
+        return "plain"
+    return "fused" if settings.get("training.use_liger_kernel") else "chunked"

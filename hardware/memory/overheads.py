@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tunewright.hardware.memory.estimate import MemoryEstimate, MemoryItem, TrainingSetup
+from tunewright.hardware.memory.estimate import (
+    MemoryEstimate,
+    MemoryItem,
+    Range,
+    TrainingSetup,
+)
+from tunewright.hardware.memory.stacks import Stack
+from tunewright.hardware.shapes import ModelShape
 
 _MIB = 1 << 20
 _GIB = 1 << 30
@@ -18,72 +25,135 @@ _CPU_SLACK = (0.1, 0.5, 1.0)
 # CUDA context, kernels' code and cuBLAS workspace: 0.3 to 0.6 GiB beside torch's own allocations
 # (NVML against torch.cuda.memory_reserved; the code that is loaded grows with the GPU generation).
 _CUDA_CONTEXT = (int(0.3 * _GIB), int(0.45 * _GIB), int(0.6 * _GIB))
-# torch.cuda.memory_reserved against allocated: a few percent as a rule, and up to 27 % measured.
-_CUDA_FRAGMENTATION = (0.0, 0.05, 0.27)
+# NCCL's channels and buffers, where several devices work together (2.1 GiB non-torch at two devices
+# against 0.25 at one was read off vLLM 0.19; training communicators are fewer).
+_NCCL = (int(0.2 * _GIB), int(0.6 * _GIB), int(1.5 * _GIB))
+# torch.cuda.memory_reserved above allocated: a few percent as a rule, up to 27 % measured.
+_RESERVED = (0.0, 0.04, 0.15)
 # What the counts leave out: position tables, small buffers, versions that save one tensor more.
-_COUNT_ERROR = 0.03
-# Published 4-bit runs (litgpt, bitsandbytes 0.41 to 0.43) were up to 43 % above the count, and the
-# reason is not known: until it is, the safe bound covers them.
-_CUDA_NF4_HIGH = 0.45
+# (low, high) around the expected value; the safe bound takes the second.
+_COUNT = (0.06, 0.06)
+_COUNT_SAFE = 0.15
 
-_STATIC = {"weights", "adapters", "optimizer"}
+_STATIC = {"weights", "adapters", "optimizer", "other-models"}
+# What comes in another size when rows have another length. Score matrices do too, but each is far
+# larger than all else, and rows of one length were measured without slack.
+_BY_LENGTH = {"activations", "loss"}
 
 
-def with_overheads(setup: TrainingSetup, items: list[MemoryItem]) -> MemoryEstimate:
+def with_overheads(
+    shape: ModelShape,
+    setup: TrainingSetup,
+    stack: Stack,
+    items: list[MemoryItem],
+    host_bytes: int = 0,
+) -> MemoryEstimate:
     """The estimate of a step whose tensors are `items`: their sum, the process around them, the
     range, and a safe bound at the high end of everything."""
+    if setup.device == "cpu":
+        return _on_cpu(setup, items)
+    return _on_cuda(shape, setup, stack, items, host_bytes)
+
+
+def _on_cuda(
+    shape: ModelShape,
+    setup: TrainingSetup,
+    stack: Stack,
+    items: list[MemoryItem],
+    host_bytes: int,
+) -> MemoryEstimate:
     tensors = sum(item.bytes for item in items)
-    if setup.device == "cuda":
-        fixed, slack, loose = _CUDA_CONTEXT, _CUDA_FRAGMENTATION, tensors
-        context = MemoryItem(
-            "context", fixed[1], "CUDA context, kernels and cuBLAS workspace: 0.3 to 0.6 GiB"
+    loose = sum(item.bytes for item in items if item.id in _BY_LENGTH)
+    holes, load_holes = int(stack.reserved_loose * loose), 0
+    if setup.weights == "nf4":
+        load_holes = int(stack.quantise_on_load_holes * items[0].bytes)
+    holes += load_holes
+    fragments = MemoryItem(
+        "fragmentation",
+        holes,
+        f"freed blocks that torch keeps: {stack.reserved_loose:.0%} of what comes and goes in a "
+        "step as a rule, since rows differ in length"
+        + ("; holes that quantising while loading leaves" if load_holes else ""),
+    )
+    context = MemoryItem(
+        "context", _CUDA_CONTEXT[1], "CUDA context, kernels and cuBLAS workspace: 0.3 to 0.6 GiB"
+    )
+    around, fixed = [fragments, context], _CUDA_CONTEXT
+    if setup.devices > 1:
+        around.append(
+            MemoryItem("communication", _NCCL[1], "NCCL's channels and buffers: 0.2 to 1.5 GiB")
         )
-        of = "of the tensors"
-        if setup.weights == "nf4":
-            slack = (slack[0], slack[1], _CUDA_NF4_HIGH)
-    else:
-        fixed, slack = _CPU_LIBRARIES, _CPU_SLACK
-        # What is allocated once and stays leaves no holes.
-        loose = sum(item.bytes for item in items if item.id not in _STATIC)
-        context = MemoryItem(
-            "libraries",
-            fixed[1],
-            "Python with torch, transformers, trl and peft imported: measured",
-        )
-        of = "of what comes and goes in a step"
-    spread = f"{slack[1]:.0%} {of} as a rule, {slack[0]:.0%} to {slack[2]:.0%}"
+        fixed = tuple(a + b for a, b in zip(_CUDA_CONTEXT, _NCCL, strict=True))  # type: ignore[assignment]
+    expected = tensors + fragments.bytes
+    allocated = Range(
+        tensors,
+        int(tensors * (1 - _COUNT[0])),
+        int(tensors * (1 + _COUNT[1])),
+        int(tensors * (1 + _COUNT_SAFE)),
+    )
+    reserved = Range(
+        expected,
+        int(allocated.low_bytes * (1 + _RESERVED[0])),
+        int(allocated.high_bytes * (1 + _RESERVED[2])) + holes,
+        int(max(allocated.safe_bytes, tensors) * (1 + _RESERVED[2] / 2)) + holes,
+    )
+    whole = (*items, *around)
+    high = reserved.high_bytes + fixed[2]
+    return MemoryEstimate(
+        items=whole,
+        expected_bytes=sum(item.bytes for item in whole),
+        low_bytes=reserved.low_bytes + fixed[0],
+        high_bytes=high,
+        safe_bytes=max(high, reserved.safe_bytes + fixed[2]),
+        assumptions=_assumptions(setup, stack, f"{_RESERVED[2]:.0%} unused blocks"),
+        allocated=allocated,
+        reserved=reserved,
+        host_bytes=host_bytes,
+    )
+
+
+def _on_cpu(setup: TrainingSetup, items: list[MemoryItem]) -> MemoryEstimate:
+    tensors = sum(item.bytes for item in items)
+    # What is allocated once and stays leaves no holes.
+    loose = sum(item.bytes for item in items if item.id not in _STATIC)
+    of = "of what comes and goes in a step"
+    spread = f"{_CPU_SLACK[1]:.0%} {of} as a rule, {_CPU_SLACK[0]:.0%} to {_CPU_SLACK[2]:.0%}"
     whole = (
         *items,
-        context,
         MemoryItem(
-            "fragmentation", int(loose * slack[1]), f"freed blocks not given back: {spread}"
+            "libraries",
+            _CPU_LIBRARIES[1],
+            "Python with torch, transformers, trl and peft imported: measured",
+        ),
+        MemoryItem(
+            "fragmentation", int(loose * _CPU_SLACK[1]), f"freed blocks not given back: {spread}"
         ),
     )
-    low = fixed[0] + int(tensors * (1 - _COUNT_ERROR) + loose * slack[0])
-    high = fixed[2] + int(tensors * (1 + _COUNT_ERROR) + loose * slack[2])
+    low = _CPU_LIBRARIES[0] + int(tensors * 0.97 + loose * _CPU_SLACK[0])
+    high = _CPU_LIBRARIES[2] + int(tensors * 1.03 + loose * _CPU_SLACK[2])
     return MemoryEstimate(
         items=whole,
         expected_bytes=sum(item.bytes for item in whole),
         low_bytes=low,
         high_bytes=high,
         safe_bytes=high,
-        assumptions=_assumptions(setup, slack[2], of),
+        assumptions=_assumptions(setup, None, f"{_CPU_SLACK[2]:.0%} unused blocks ({of})"),
     )
 
 
-def _assumptions(setup: TrainingSetup, slack: float, of: str) -> tuple[str, ...]:
+def _assumptions(setup: TrainingSetup, stack: Stack | None, slack: str) -> tuple[str, ...]:
     said = [
         f"{setup.micro_batch} rows of {setup.seq_len} tokens, all as long as the longest",
-        f"the safe bound takes every uncertain term at its high end: {slack:.0%} unused blocks "
-        f"({of}), {_COUNT_ERROR:.0%} tensors that were not counted",
+        f"the safe bound takes every uncertain term at its high end: {slack}, and tensors that "
+        "were not counted",
     ]
-    if setup.device == "cuda":
+    if stack is not None:
         said += [
-            "the peak is the GPU memory of the process as NVML shows it",
-            "attention without a score matrix (flash or memory-efficient), 16-bit autocast",
+            "the peak is the GPU memory of the process as nvidia-smi shows it",
+            f"the tensors are those of {stack.said}",
         ]
-        if setup.weights == "nf4":
-            said.append("the published 4-bit runs that are above the count set the safe bound")
+        if setup.attention != "eager":
+            said.append("attention without a score matrix (flash or memory-efficient)")
     else:
         said.append("the peak is the resident size of the training process")
     if setup.micro_batch > 1 and not setup.packed:

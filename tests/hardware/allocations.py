@@ -24,7 +24,7 @@ def measured_peak(shape: ModelShape, setup: TrainingSetup) -> int:
         mask[0, -1] = 0  # rows of unlike length bring an attention mask
 
     def forward_backward() -> None:
-        if setup.chunked_loss:
+        if setup.loss_kernel == "chunked":
             out = model(
                 input_ids=tokens, attention_mask=mask, labels=tokens.clone(), fused_lm_head=True
             )
@@ -98,7 +98,7 @@ def _model(shape: ModelShape, setup: TrainingSetup) -> Any:
         if setup.trainable == "lora":
             model.enable_input_require_grads()
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    if setup.chunked_loss:
+    if setup.loss_kernel == "chunked":
         add_fused_lm_head(base, outputs=("log_probs", "entropy", "is_top1"))
     model.train()
     return model

@@ -89,37 +89,37 @@ WIDE_VOCABULARY = llama(192, 512, 2, 4, 4, 33000, tied=False)
 COUNTED = {
     "lora": (NARROW, change(CPU_LORA, micro_batch=1, seq_len=192)),
     "lora, full logits": (
-        WIDE_VOCABULARY, change(CPU_LORA, micro_batch=1, seq_len=128, chunked_loss=False),
+        WIDE_VOCABULARY, change(CPU_LORA, micro_batch=1, seq_len=128, loss_kernel="plain"),
     ),
     "lora, checkpointed": (
         NARROW,
         change(
-            CPU_LORA, micro_batch=1, seq_len=256, gradient_checkpointing=True, chunked_loss=False
+            CPU_LORA, micro_batch=1, seq_len=256, gradient_checkpointing=True, loss_kernel="plain"
         ),
     ),
     "lora, rows of unlike length": (NARROW, change(CPU_LORA, micro_batch=3, seq_len=96)),
     "lora, dropout": (
         NARROW,
-        change(CPU_LORA, micro_batch=1, seq_len=192, lora_dropout=True, chunked_loss=False),
+        change(CPU_LORA, micro_batch=1, seq_len=192, lora_dropout=True, loss_kernel="plain"),
     ),
     "lora on two modules": (
         NARROW,
         change(
             CPU_LORA, micro_batch=1, seq_len=192, target_modules=("q_proj", "v_proj"),
-            chunked_loss=False,
+            loss_kernel="plain",
         ),
     ),
     "full": (WIDE_VOCABULARY, change(CPU_FULL, micro_batch=1, seq_len=128)),
     "full, checkpointed": (
         NARROW,
         change(
-            CPU_FULL, micro_batch=1, seq_len=256, gradient_checkpointing=True, chunked_loss=False
+            CPU_FULL, micro_batch=1, seq_len=256, gradient_checkpointing=True, loss_kernel="plain"
         ),
     ),
     "full, accumulated": (
         NARROW,
         change(
-            CPU_FULL, micro_batch=1, seq_len=128, gradient_accumulation=True, chunked_loss=False
+            CPU_FULL, micro_batch=1, seq_len=128, gradient_accumulation=True, loss_kernel="plain"
         ),
     ),
 }  # fmt: skip
@@ -135,11 +135,11 @@ def test_the_tensors_are_counted_as_torch_allocates_them(name: str) -> None:
 def test_smollm2_is_counted_as_the_profiler_saw_it() -> None:
     """SmolLM2's shape at 512 tokens in float32, peaks in MiB measured by the same means."""
     rows = [
-        (change(CPU_LORA, chunked_loss=False), 1545.5),
-        (change(CPU_LORA, chunked_loss=False, gradient_checkpointing=True), 988.3),
+        (change(CPU_LORA, loss_kernel="plain"), 1545.5),
+        (change(CPU_LORA, loss_kernel="plain", gradient_checkpointing=True), 988.3),
         (CPU_LORA, 1690.7),
         (change(CPU_LORA, gradient_checkpointing=True), 1133.6),
-        (change(CPU_FULL, chunked_loss=False), 2580.2),
+        (change(CPU_FULL, loss_kernel="plain"), 2580.2),
         (CPU_FULL, 2832.3),
         (change(CPU_FULL, gradient_checkpointing=True), 2213.0),
     ]
@@ -212,7 +212,7 @@ def test_methods_are_ordered_as_everybody_finds_them() -> None:
 
 def test_a_full_logits_loss_costs_gigabytes_that_chunks_save() -> None:
     chunked = estimate_training(LLAMA_3_8B, LORA)
-    whole = estimate_training(LLAMA_3_8B, change(LORA, chunked_loss=False))
+    whole = estimate_training(LLAMA_3_8B, change(LORA, loss_kernel="plain"))
     assert item(whole, "loss") == 16 * 128256 * 2048
     assert item(chunked, "loss") < 0.3 * GIB
 
@@ -258,7 +258,7 @@ def test_a_published_4_bit_run_of_72b_is_not_said_to_fit_in_48_gb() -> None:
         micro_batch=1,
         seq_len=2048,
         gradient_checkpointing=True,
-        chunked_loss=False,
+        loss_kernel="plain",
     )
     estimate = estimate_training(qwen, setup)
     assert estimate.safe_bytes > 54.9 * GIB
@@ -274,7 +274,7 @@ def test_peft_measured_a_3b_lora_at_21_gib() -> None:
         target_modules=("q_proj", "v_proj"),
         micro_batch=4,
         seq_len=650,
-        chunked_loss=False,
+        loss_kernel="plain",
     )
     estimate = estimate_training(LLAMA_3_3B, setup)
     assert (estimate.expected_bytes - item(estimate, "context")) / GIB == pytest.approx(21, rel=0.1)

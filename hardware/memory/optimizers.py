@@ -1,18 +1,11 @@
-"""Bytes that stay through a training step: weights, adapters, gradients, optimizer state."""
+"""State that an optimizer keeps between steps, and what it makes during one."""
 
 from __future__ import annotations
-
-import math
 
 import msgspec
 
 from tunewright.hardware.errors import Problem
-from tunewright.hardware.shapes import Linear, ModelShape
-
-# bitsandbytes nf4, doubly quantised: 4 bits a weight; one 8-bit scale per 64 of them; one float32
-# per 256 scales (QLoRA, arXiv:2305.14314, section 3: 0.127 bits a weight for the constants).
-_NF4_BLOCK = 64
-_NF4_SCALES_PER_CONSTANT = 256
+from tunewright.hardware.shapes import Linear
 
 # bitsandbytes keeps one float32 maximum per block of 256 values of an 8-bit state, and leaves
 # states of small tensors in 32 bits.
@@ -72,56 +65,6 @@ def optimizer_facts(name: str) -> Optimizer:
             why="an estimate would be a guess",
             cure=f"take one of {', '.join(sorted(_OPTIMIZERS))}",
         ) from None
-
-
-def adapted_linears(shape: ModelShape, target_modules: str | tuple[str, ...]) -> tuple[Linear, ...]:
-    """The linear layers that LoRA targets: "all-linear", or exact last names as peft matches them.
-
-    Problem for a name that the model does not have (peft fails so too, after loading it).
-    """
-    if target_modules == "all-linear":
-        return shape.linears
-    names = (target_modules,) if isinstance(target_modules, str) else target_modules
-    whole = {
-        "lm_head": Linear("lm_head", shape.hidden_size, shape.vocab_size, 1),
-        "embed_tokens": Linear("embed_tokens", shape.vocab_size, shape.hidden_size, 1),
-    }
-    found: list[Linear] = []
-    for name in dict.fromkeys(names):
-        hits = [linear for linear in shape.linears if linear.name == name]
-        if not hits and name in whole:
-            hits = [whole[name]]
-        if not hits:
-            raise Problem(
-                f"target_modules names {name!r}, which this model does not have",
-                why="its linear layers are "
-                + ", ".join(dict.fromkeys(linear.name for linear in shape.linears)),
-                cure='name some of these, or "all-linear"',
-            )
-        found += hits
-    return tuple(found)
-
-
-def trainable_parameters(
-    shape: ModelShape, rank: int, target_modules: str | tuple[str, ...] = "all-linear"
-) -> int:
-    """Parameters of LoRA adapters: rank x (in + out) for each targeted layer (A and B of
-    arXiv:2106.09685, no bias). Exact for what peft adds by the same names."""
-    return sum(
-        rank * (linear.in_features + linear.out_features) * linear.count
-        for linear in adapted_linears(shape, target_modules)
-    )
-
-
-def linear_parameters(shape: ModelShape) -> int:
-    """Weights of the decoder's linear layers."""
-    return sum(linear.in_features * linear.out_features * linear.count for linear in shape.linears)
-
-
-def nf4_bytes(parameters: int) -> int:
-    """Bytes of weights in nf4 with double quantisation."""
-    scales = math.ceil(parameters / _NF4_BLOCK)
-    return math.ceil(parameters / 2) + scales + 4 * math.ceil(scales / _NF4_SCALES_PER_CONSTANT)
 
 
 def optimizer_bytes(

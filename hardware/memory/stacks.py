@@ -1,0 +1,154 @@
+"""Library versions whose training step differs in memory, and in what.
+
+A prediction for today's stack needs one row. The others are here because published measurements
+come from them: a formula that is right must be right for each version by its own code, with no
+coefficient fitted to the figures.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from tunewright.hardware.errors import Problem
+
+
+class Stack(msgspec.Struct, frozen=True):
+    """What a set of library versions does in a step. `said` names them.
+
+    `autocast`: torch casts at each operation (the Trainer's bf16 flag). `repeats_kv`: key-value
+    heads are copied to the query's width before attention. `keeps_fused_qkv`: values are a view of
+    one projection, so all of it stays. `keeps_4bit_inputs`: bitsandbytes before 0.43.2 kept the
+    input of each 4-bit matmul (its pull request 1270); 2 where the loop also holds the loss of the
+    step before, and with it that graph's copies. `logit_bytes`: (end of forward, start of backward)
+    bytes a logit where all logits exist. `adapters_follow_base`: peft before 0.12 made adapters in
+    the base's dtype. `casts_rest_to_float32`: prepare_model_for_kbit_training. `step_copies`:
+    copies of the trained parameters that plain AdamW makes in its step.
+    """
+
+    id: str
+    said: str
+    autocast: bool
+    repeats_kv: Literal["masked", "always", "never"]
+    logit_bytes: tuple[float, float]
+    keeps_fused_qkv: bool = False
+    fused_qkv: bool = False
+    keeps_4bit_inputs: int = 0
+    casts_rest_to_float32: bool = False
+    quantises_head: bool = False
+    untied: bool = False
+    compiled: bool = False
+    chunked_logit_bytes: tuple[float, float] | None = None
+    held_logit_bytes: int = 0
+    step_copies: int = 1
+    quantise_on_load_holes: float = 0.0
+    logit_bytes_no_autocast: tuple[float, float] | None = None
+    reserved_loose: float = 0.14
+
+
+_ROWS = (
+    Stack(
+        "trl-1.16",
+        "trl 1.16, transformers 5.23, peft 0.21, torch 2.13: SFTTrainer",
+        autocast=True,
+        repeats_kv="masked",
+        # 16-bit logits, their float32 copy and log-softmax; then log-softmax and two gradients in
+        # float32 beside the float32 logits that accelerate hands out.
+        logit_bytes=(10, 16),
+    ),
+    Stack(
+        "peft-loop",
+        "peft's method comparison: a plain loop in bfloat16 without autocast, transformers 4.5x-5.x",
+        autocast=False,
+        repeats_kv="masked",
+        # The loop's variable holds the logits of the step before through the forward pass.
+        logit_bytes=(12, 14),
+    ),
+    Stack(
+        "transformers-4.3x",
+        "transformers 4.3x, peft 0.5, torch 2.0: the Trainer of 2023, models as remote code",
+        autocast=True,
+        repeats_kv="masked",
+        # A 16-bit copy of the shifted logits, cast to float32 inside cross-entropy, log-softmax;
+        # then that and two float32 gradients. The Trainer lets go of the outputs.
+        logit_bytes=(12, 12),
+        # In 16 bits throughout: logits, shifted copy, log-softmax, two gradients.
+        logit_bytes_no_autocast=(8, 10),
+        casts_rest_to_float32=True,
+        step_copies=2,
+        reserved_loose=0.2,
+    ),
+    Stack(
+        "ms-swift-1",
+        "ms-swift 1.x, transformers 4.3x, peft 0.6, torch 2.1",
+        autocast=True,
+        repeats_kv="masked",
+        logit_bytes=(12, 12),
+        casts_rest_to_float32=True,
+        quantise_on_load_holes=0.3,
+        # Its rows have 3234 +- 2547 tokens, and the allocator keeps blocks of every length that it
+        # met: read off the 37 published figures, which no count explains.
+        reserved_loose=1.5,
+    ),
+    Stack(
+        "litgpt",
+        "litgpt 0.x, bitsandbytes 0.42, torch 2.2-2.4: bf16-true, logits in chunks of 128",
+        autocast=False,
+        repeats_kv="always",
+        logit_bytes=(8, 8),
+        # Fabric casts what a 16-bit model returns to float32; log-softmax has that size too.
+        chunked_logit_bytes=(8, 8),
+        keeps_fused_qkv=True,
+        fused_qkv=True,
+        keeps_4bit_inputs=2,
+        quantises_head=True,
+        untied=True,
+    ),
+    Stack(
+        "litgpt-2023",
+        "lit-gpt of October 2023, bitsandbytes 0.41, torch 2.1: as above; the longest row comes first",
+        autocast=False,
+        repeats_kv="always",
+        logit_bytes=(8, 8),
+        # Fabric casts what a 16-bit model returns to float32; log-softmax has that size too.
+        chunked_logit_bytes=(8, 8),
+        keeps_fused_qkv=True,
+        fused_qkv=True,
+        keeps_4bit_inputs=1,
+        quantises_head=True,
+        untied=True,
+    ),
+    Stack(
+        "torchtune-0.2",
+        "torchtune 0.1-0.3: bfloat16, logits in float32",
+        autocast=False,
+        repeats_kv="always",
+        logit_bytes=(14, 14),
+    ),
+    Stack(
+        "torchtune-0.5",
+        "torchtune 0.4-0.6 with torch.compile: bfloat16, logits in eight chunks",
+        autocast=False,
+        repeats_kv="never",
+        logit_bytes=(8, 8),
+        # 16-bit logits of all chunks; float32 work on one of eight. Attention is flex_attention,
+        # which takes fewer key-value heads as they are.
+        chunked_logit_bytes=(2.5, 3.0),
+        compiled=True,
+    ),
+)
+
+STACKS = {row.id: row for row in _ROWS}
+
+
+def stack_of(id: str) -> Stack:
+    """The row of that name; Problem for one that is not known."""
+    try:
+        return STACKS[id]
+    except KeyError:
+        raise Problem(
+            f"the library versions {id!r} are not known",
+            why="coefficients differ between versions, so none is assumed",
+            cure=f"take one of {', '.join(STACKS)}",
+        ) from None
