@@ -11,13 +11,14 @@ import msgspec
 
 from tunewright.engine.data.example import DataFacts
 from tunewright.engine.decide.answers import Answers
+from tunewright.engine.evidence.given import EvidenceInput
 from tunewright.engine.files import write_atomic
 from tunewright.engine.plan import Plan
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.shapes import ModelShape
 from tunewright.hardware.snapshot import Snapshot
 
-VERSION = "1.1"
+VERSION = "1.2"
 
 
 class DataInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -34,7 +35,8 @@ class DataInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
 class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a person said. `overrides` are settings by name, as `--set` takes them; `stages` limits
-    the run to some of its stages, in their own order; `answers` are those about the goal."""
+    the run to some of its stages, in their own order; `answers` are those about the goal;
+    `evidence` is what an evidence run measures. `model` may be the URL of a server then."""
 
     name: str
     model: str
@@ -44,6 +46,7 @@ class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     overrides: dict[str, Any] = {}
     stages: tuple[str, ...] | None = None
     answers: Answers | None = None
+    evidence: EvidenceInput | None = None
 
 
 class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -132,6 +135,8 @@ def load_session(path: Path) -> Session:
 _MIGRATIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     # 1.1 added inputs.answers; nothing of 1.0 changed.
     "1.0": lambda raw: raw | {"version": "1.1"},
+    # 1.2 added inputs.evidence; nothing of 1.1 changed.
+    "1.1": lambda raw: raw | {"version": "1.2"},
 }
 
 
@@ -173,9 +178,14 @@ def rebase(session: Session, old: Path, new: Path) -> Session:
             return spec
         return os.path.relpath((old / spec).resolve(), new.resolve())
 
-    data = session.inputs.data
+    data, evidence = session.inputs.data, session.inputs.evidence
+    if evidence is not None:
+        evidence = msgspec.structs.replace(
+            evidence, documents=moved(evidence.documents), embedder=moved(evidence.embedder)
+        )
     inputs = msgspec.structs.replace(
         session.inputs,
+        evidence=evidence,
         model=moved(session.inputs.model),
         data=msgspec.structs.replace(data, path=moved(data.path), eval_path=moved(data.eval_path)),
     )
