@@ -143,6 +143,8 @@ def _confidence(
             and case.by_measurement != verdict
         ):
             some.append("nobody has said how good the examples are")
+    if case.facts.measured is not None and case.by_measurement is None and not case.facts.broken:
+        much.append("nothing that was measured was shown to be good enough")
     some += _near(case, verdict)
     reasons = "; ".join([*much, *some])
     if much or len(some) > 2:
@@ -177,6 +179,8 @@ def would_change(answers: Answers, facts: Facts) -> list[Change]:
     here = settle(case_of(answers, facts))
     changes: list[Change] = []
     for question in (BY_ID[id] for id in JUDGED):
+        if question.id == "prompting" and facts.measured is not None:
+            continue  # another answer would not change what was measured
         led: dict[Verdicts, list[Choice]] = {}
         for choice in question.choices:
             verdict = settle(case_of(*with_change(answers, facts, question.id, choice.value)))

@@ -102,9 +102,15 @@ def _made(verdict: Verdicts, case: Case, data: str, model: str, run: str, kit: s
     leaked = case.facts.trouble("leaked")
     first = f"first {leaked.repair}; then " if leaked else ""
     if verdict == "prompting":
+        enough = case.by_measurement == "prompting"
         return NextStep(
-            f"{first}try the winning prompt: it stands in {kit}/prompt.json, and this answers with "
-            "it",
+            f"{first}"
+            + (
+                ""
+                if enough
+                else "nothing that was measured is good enough: measure a larger model; "
+            )
+            + f"the best prompt stands in {kit}/prompt.json, and this answers with it",
             f"tunewright ask {run}",
         )
     if verdict == "rag":

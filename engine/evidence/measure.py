@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from tunewright.engine.data.example import Example
 from tunewright.engine.evidence.arms import ArmPlan, Prompted, Prompts, fit
@@ -188,8 +187,3 @@ def examples_help(plain: Arm, shown: Arm, seed: int) -> Interval | None:
     saved = [a - b for a, b in pairs]
     reach = max(1.0, *(abs(value) for value in saved))
     return bootstrap_interval(saved, seed=seed, bounds=(-reach, reach))
-
-
-def documents_at(base: Path, spec: str | None) -> Path | None:
-    """Where documents stand, relative to `base`."""
-    return None if spec is None else base / Path(spec).expanduser()

@@ -15,7 +15,6 @@ from tunewright.engine.evidence.index import Finder
 from tunewright.engine.evidence.instruct import write_instruction
 from tunewright.engine.evidence.measure import (
     Arranged,
-    documents_at,
     examples_help,
     measure_arm,
     plan_arms,
@@ -24,6 +23,8 @@ from tunewright.engine.evidence.measure import (
 from tunewright.engine.evidence.passages import Passage, read_passages
 from tunewright.engine.evidence.result import AnswerForm, Arm, Evidence
 from tunewright.engine.evidence.scoring import NAMES, PRIMARY, form_of
+from tunewright.engine.homes import cache_home
+from tunewright.engine.model import check_model_folder, resolve_documents
 from tunewright.engine.prove.statistics import Interval
 from tunewright.engine.prove.threads import Threads
 from tunewright.engine.run.events import Note, Sample
@@ -87,8 +88,8 @@ def prompts_of(job: Job, drawn: Drawn, *, plain: bool) -> Prompts:
 
 def documents_of(job: Job) -> list[Passage]:
     """The passages of the documents that were named; none where none were."""
-    where = documents_at(job.run_dir, given_of(job).documents)
-    return [] if where is None else read_passages(where)
+    spec = given_of(job).documents
+    return [] if spec is None else read_passages(resolve_documents(spec, job.run_dir, cache_home()))
 
 
 def run(job: Job) -> None:
@@ -263,9 +264,9 @@ def told(figure: Interval) -> str:
 
 
 def _dense(job: Job, given: EvidenceInput) -> Callable[[Sequence[Passage]], Finder] | None:
-    folder = documents_at(job.run_dir, given.embedder)
-    if folder is None:
+    if given.embedder is None:
         return None
+    folder = check_model_folder(job.run_dir / given.embedder)
     from tunewright.engine.evidence.embed import Embedded
 
     return lambda passages: Embedded.of_passages(folder, passages, _obey(job))
