@@ -20,7 +20,7 @@ SHOWN = 5
 # From these shares on a trouble makes every figure of the rows worthless; below, it is only told.
 SEVERE_REPEATS = 0.5
 SEVERE_COPIES = 0.5
-SEVERE_CUTS = 0.3
+SEVERE_CUTS = 0.5
 SEVERE_LEAKS = 0.2
 WORTH_TELLING = 0.02
 
@@ -106,7 +106,7 @@ def _cuts(train: Sequence[Example]) -> Trouble | None:
         "truncated",
         len(rows),
         len(train),
-        f"the answers of {len(rows):,} of {len(train):,} rows stop in the middle",
+        f"the answers of {len(rows):,} of {len(train):,} rows seem to stop in the middle",
         "export the rows again without a limit of length, or remove the cut ones: a model would "
         "learn to stop in the middle",
         len(rows) >= SEVERE_CUTS * len(train),
