@@ -123,7 +123,7 @@ def _confidence(
         about_rows = rule.id.startswith("data.")
         if rule.doubt == "much" and (not about_rows or trains or verdict == "collect_data"):
             much.append(rule.sentence(case))
-        elif rule.doubt == "some" and stance(rule, verdict) < 0:
+        elif rule.doubt == "some" and (stance(rule, verdict) < 0 or rule.source == MEASURED):
             some.append(rule.sentence(case))
     if decided(case) is None:
         weighty = [r for r in rules if stance(r, verdict) <= -CLEAR]
