@@ -113,7 +113,7 @@ def _shown(train: Sequence[Example], evidence: Evidence, kind: str) -> list[tupl
 
 def _plan(job: Job, prompts: Prompts, id: str) -> ArmPlan:
     """The arm again, found by words: an index by meaning is not kept, its folder may move."""
-    wanted = id.removesuffix("_dense")
+    wanted = id.replace("_dense", "")
     arms = plan_arms(
         prompts,
         shots=len(prompts.fixed),

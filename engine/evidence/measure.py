@@ -73,17 +73,23 @@ def plan_arms(
             if dense is not None:
                 finders.append(("_dense", "embeddings", dense(texts)))
             for suffix, how, finder in finders:
-                arms.append(
+                told = f"{passages} passages of {title}, by {how}"
+                build = prompts.with_passages(finder, texts, of_rows=of_rows)
+                # Rows are examples themselves; for documents examples show how they are read, at
+                # the price of a prompt that a small model can get lost in.
+                shown = (0, shots) if shots and not of_rows else (0,)
+                arms += [
                     ArmPlan(
-                        f"retrieve_{id}{suffix}",
-                        f"{passages} passages of {title}, by {how}",
+                        f"retrieve_{id}{suffix}" + ("_shown" if with_shots else ""),
+                        told + (f", and {with_shots} examples of reading" if with_shots else ""),
                         "retrieval",
-                        prompts.with_passages(finder, texts, of_rows=of_rows),
-                        shots,
+                        build,
+                        with_shots,
                         passages,
                         tuple(texts),
                     )
-                )
+                    for with_shots in shown
+                ]
     return arms
 
 
