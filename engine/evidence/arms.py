@@ -59,8 +59,8 @@ class Prompts:
         self._after = "\n\n" if plain else ""
 
     def as_is(self, row: Example, _shots: int, _passages: int) -> Prompted:
-        """The row alone."""
-        return Prompted(self._ended(row))
+        """The row alone, as training renders it."""
+        return Prompted(row)
 
     def instructed(self, row: Example, _shots: int, _passages: int) -> Prompted:
         """The row under the instruction."""
@@ -103,7 +103,9 @@ class Prompts:
             for place in self.fixed[:shots]:
                 shot = self.train[place]
                 own = (place,) if of_rows else ()
-                shown.append(asked(shot, finder.find(asked_of(shot), count, without=own)))
+                shown.append(
+                    self._ended(asked(shot, finder.find(asked_of(shot), count, without=own)))
+                )
             told = f"{self.instruction} {RETRIEVED}"
             example = with_shots(self._told(asked(row, found), told), shown, self._after)
             return Prompted(example, tuple(found))
@@ -111,7 +113,7 @@ class Prompts:
         return build
 
     def _shot(self, row: Example, places: Sequence[int]) -> Prompted:
-        shots = [self.train[place] for place in places]
+        shots = [self._ended(self.train[place]) for place in places]
         return Prompted(with_shots(self._told(row, self.instruction), shots, self._after))
 
     def _told(self, row: Example, instruction: str) -> Example:
