@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 DEMO_MODEL = "demo:smollm2-135m-instruct"
 DEMO_DATA = "demo:orders"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+DEMO_TICKETS = "demo:tickets"
+DEMO_HANDBOOK = "demo:handbook"
 
 
 def resolve_model(spec: str, base: Path, cache: Path) -> Path:
@@ -38,15 +40,7 @@ def resolve_model(spec: str, base: Path, cache: Path) -> Path:
 def resolve_data(data: DataInput, base: Path, cache: Path) -> tuple[Path, Path | None]:
     """(train file, held-out file or None) of a data input; the demo's are written when needed."""
     if data.path.startswith("demo:"):
-        if data.path != DEMO_DATA:
-            raise Problem(
-                f"there is no demo data {data.path!r}",
-                why=f"the only one is {DEMO_DATA}",
-                cure=f"name {DEMO_DATA} or a file",
-            )
-        from tunewright.engine.demo.orders import write_orders
-
-        return write_orders(cache / "demo")
+        return _demo_data(data.path, cache / "demo")
     held = None if data.eval_path is None else _data_path(data.eval_path, base)
     return _data_path(data.path, base), held
 
@@ -59,6 +53,42 @@ def _data_path(spec: str, base: Path) -> Path:
     from tunewright.engine.data.hub import dataset_snapshot
 
     return dataset_snapshot(spec)
+
+
+def _demo_data(spec: str, folder: Path) -> tuple[Path, Path]:
+    if spec == DEMO_DATA:
+        from tunewright.engine.demo.orders import write_orders
+
+        return write_orders(folder)
+    if spec == DEMO_TICKETS:
+        from tunewright.engine.demo.tickets import write_tickets
+
+        return write_tickets(folder)
+    if spec == DEMO_HANDBOOK:
+        from tunewright.engine.demo.handbook import write_handbook
+
+        return write_handbook(folder)
+    raise Problem(
+        f"there is no demo data {spec!r}",
+        why=f"there are {DEMO_DATA}, {DEMO_TICKETS} and {DEMO_HANDBOOK}",
+        cure=f"name {DEMO_DATA} or a file",
+    )
+
+
+def resolve_documents(spec: str, base: Path, cache: Path) -> Path:
+    """The file or folder of documents to retrieve from; the demo's are written when needed."""
+    if spec == DEMO_HANDBOOK:
+        from tunewright.engine.demo.handbook import write_documents
+
+        return write_documents(cache / "demo")
+    path = base / Path(spec).expanduser()
+    if not path.exists():
+        raise Problem(
+            f"there are no documents at {path}",
+            why="the path does not exist",
+            cure="name a text file or a folder of text files",
+        )
+    return path
 
 
 def _demo_model(spec: str, cache: Path) -> Path:

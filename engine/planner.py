@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tunewright.engine.devices import choose_device, refuse_invented
+from tunewright.engine.evidence.given import is_endpoint
 from tunewright.engine.plan import Alternative, Decision, MethodFit, Plan, PlannedStage
 from tunewright.engine.prove.defaults import default_settings as proof_settings
 from tunewright.engine.replay import (
@@ -75,6 +76,10 @@ def replan(
 
     A session without a plan is planned here, and differs in nothing.
     """
+    if is_endpoint(session.inputs.model):
+        from tunewright.engine.evidence.endpoint_plan import replan_endpoint
+
+        return replan_endpoint(session, base)
     if session.plan is None or session.recorded is None:
         inputs, recorded = look(session.inputs, base, machine)
         return plan_recorded(msgspec.structs.replace(session, inputs=inputs), recorded), ()
@@ -194,7 +199,8 @@ def _fit(
         setup = candidate.training_setup(device, capability, values, recorded.data.length_max)
         estimate = estimate_training(recorded.model, setup)
         fit = MethodFit(candidate.id, judge(estimate, free_bytes), free_bytes, estimate)
-        return _with_proof(settings, recorded, overrides), fit
+        proven = _with_proof(settings, recorded, overrides)
+        return proven | _evidence(inputs, recorded, proven, device), fit
 
     settings, fit = tried(None, False)
     first = settings["training.per_device_train_batch_size"].value
@@ -222,6 +228,20 @@ def _with_proof(
             because = f"you set it; advised was {proof[key].value!r}"
             proof[key] = Decision(value, because, "override")
     return settings | proof
+
+
+def _evidence(
+    inputs: Inputs, recorded: Recorded, settings: dict[str, Decision], device: Device
+) -> dict[str, Decision]:
+    """The settings of evidence and pilot, where a session asks for them."""
+    if inputs.evidence is None:
+        return {}
+    from tunewright.engine.evidence.plan import evidence_settings
+
+    new_tokens = settings["evaluation.max_new_tokens"].value
+    return evidence_settings(
+        inputs.evidence, recorded.data, new_tokens, recorded.model.parameters, device
+    )
 
 
 def _choose(asked: str, fits: dict[str, MethodFit]) -> Decision:
@@ -272,7 +292,7 @@ def _stages(inputs: Inputs) -> tuple[PlannedStage, ...]:
     return tuple(
         PlannedStage(stage.id, stage.title)
         for stage in STAGES
-        if inputs.stages is None or stage.id in inputs.stages
+        if (not stage.asked if inputs.stages is None else stage.id in inputs.stages)
     )
 
 
@@ -301,6 +321,8 @@ def check_ready(planned: Session, python: str | None) -> None:
     from tunewright.engine.environment import missing_training_packages
 
     assert planned.plan is not None
+    if is_endpoint(planned.inputs.model):
+        return
     refuse_invented(planned)
     fit = planned.plan.chosen()
     if fit.verdict == "no":

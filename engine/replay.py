@@ -181,6 +181,23 @@ def compare_results(
     )
 
 
+def compare_figures(expect: Expectation, got: Expectation) -> Comparison:
+    """Figures of a replay at an endpoint: the server is not part of what was recorded, so they are
+    compared within the tolerance, verdicts exactly."""
+    found: list[Difference] = []
+    count = sum(
+        _compare_series(stage, figures, got.figures.get(stage, {}), FIGURE_TOLERANCE, True, found)
+        for stage, figures in expect.figures.items()
+    )
+    return Comparison(
+        equal=not found,
+        differences=tuple(found),
+        tolerance=f"figures within {FIGURE_TOLERANCE:g}, since a server answered",
+        causes=("the server, or the model that it serves, may have changed",) if found else (),
+        compared=f"{count} figures",
+    )
+
+
 def _compare_series(
     name: str,
     expected: dict[Any, Any],

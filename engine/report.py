@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tunewright.engine.evidence.sections import decision_section, evidence_section
 from tunewright.engine.plan import Decision, Plan
 from tunewright.engine.prove.chart import loss_chart
 from tunewright.engine.prove.markdown import escaped, fenced, sentence, table
@@ -35,6 +36,8 @@ def report_markdown(run_dir: Path) -> str:
     sections = (
         head,
         _verdict(results),
+        decision_section(results.decided),
+        evidence_section(results.evidence, results.pilot),
         proof_section(results.baseline, results.evaluation),
         answers_section(results.baseline, results.evaluation),
         _what_ran(session, results),
@@ -70,6 +73,10 @@ def _verdict(results: Results) -> Iterator[str]:
         yield f"**{sentence(results.evaluation.verdict)}**"
     elif results.baseline is not None:
         yield f"**{sentence(results.baseline.verdict)}** The tuned model is not measured yet."
+    elif results.decided is not None:
+        yield f"**{sentence(results.decided.verdict)}**"
+    elif results.evidence is not None:
+        yield f"**{sentence(results.evidence.verdict)}** It is not decided yet."
     else:
         yield "Nothing is measured yet."
 
@@ -109,7 +116,11 @@ def _took(stage: str, results: Results) -> str:
         "train": results.train,
         "evaluate": results.evaluation,
         "merge": results.merge,
+        "evidence": results.evidence,
+        "pilot": results.pilot,
     }.get(stage)
+    if stage == "decision":
+        return "done" if results.decided is not None else "not done"
     return duration(found.seconds) if found is not None else "not done"
 
 

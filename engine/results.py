@@ -6,6 +6,8 @@ from typing import TypeVar
 
 import msgspec
 
+from tunewright.engine.evidence.decision import Decided
+from tunewright.engine.evidence.result import Evidence, Pilot
 from tunewright.engine.prove.baseline import Baseline
 from tunewright.engine.prove.evaluate import Evaluation
 from tunewright.engine.run.rundir import RunDir
@@ -25,6 +27,9 @@ class Results(msgspec.Struct, frozen=True):
     evaluation: Evaluation | None
     merge: MergeResult | None
     environment: Environment | None
+    evidence: Evidence | None = None
+    pilot: Pilot | None = None
+    decided: Decided | None = None
 
 
 def read_results(run: RunDir) -> Results:
@@ -35,7 +40,15 @@ def read_results(run: RunDir) -> Results:
         _read(run, "evaluate", Evaluation),
         _read(run, "merge", MergeResult),
         _read(run, "environment", Environment),
+        _read(run, "evidence", Evidence),
+        _read(run, "pilot", Pilot),
+        read_decision(run),
     )
+
+
+def read_decision(run: RunDir) -> Decided | None:
+    """The verdict of an evidence run with what it was made from; None while it has none."""
+    return _read(run, "decision", Decided)
 
 
 def _read(run: RunDir, stage: str, kind: type[T]) -> T | None:

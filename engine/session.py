@@ -11,6 +11,7 @@ import msgspec
 
 from tunewright.engine.data.example import DataFacts
 from tunewright.engine.decide.answers import Answers
+from tunewright.engine.evidence.given import EvidenceInput
 from tunewright.engine.files import write_atomic
 from tunewright.engine.plan import Plan
 from tunewright.hardware.errors import Problem
@@ -34,7 +35,8 @@ class DataInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
 class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a person said. `overrides` are settings by name, as `--set` takes them; `stages` limits
-    the run to some of its stages, in their own order; `answers` are those about the goal.
+    the run to some of its stages, in their own order; `answers` are those about the goal;
+    `evidence` is what an evidence run measures. `model` may be the URL of a server then.
 
     `device` is "auto", "cpu", or devices by label or UUID with commas between; `when_busy` it is
     waited for ("wait") or another one is taken."""
@@ -49,6 +51,7 @@ class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     answers: Answers | None = None
     device: str = "auto"
     when_busy: Literal["another", "wait"] = "another"
+    evidence: EvidenceInput | None = None
 
 
 class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -135,7 +138,7 @@ def load_session(path: Path) -> Session:
 
 # By version: takes the raw object of that version to the next one.
 _MIGRATIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    # 1.1 added inputs.answers, device and when_busy; nothing of 1.0 changed.
+    # 1.1 added inputs.answers, device, when_busy and evidence; nothing of 1.0 changed.
     "1.0": lambda raw: raw | {"version": "1.1"},
 }
 
@@ -178,9 +181,14 @@ def rebase(session: Session, old: Path, new: Path) -> Session:
             return spec
         return os.path.relpath((old / spec).resolve(), new.resolve())
 
-    data = session.inputs.data
+    data, evidence = session.inputs.data, session.inputs.evidence
+    if evidence is not None:
+        evidence = msgspec.structs.replace(
+            evidence, documents=moved(evidence.documents), embedder=moved(evidence.embedder)
+        )
     inputs = msgspec.structs.replace(
         session.inputs,
+        evidence=evidence,
         model=moved(session.inputs.model),
         data=msgspec.structs.replace(data, path=moved(data.path), eval_path=moved(data.eval_path)),
     )

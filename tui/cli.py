@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 VERBS: dict[str, tuple[str, str]] = {
     "decide": ("decide", "prompting, RAG, tools or fine-tuning, with the reasons"),
     "data": ("data", "check, fix, preview and split the rows to learn from"),
+    "ask": ("ask", "answer with the prompt or the index that an evidence run has left"),
     "train": ("train", "fine-tune a model on a data file, in a detached run"),
     "runs": ("runs", "list runs, compare two, delete one"),
     "attach": ("attach", "follow a run as text; Ctrl-C leaves it running"),

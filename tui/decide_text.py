@@ -11,18 +11,30 @@ from tunewright.engine.decide.verdict import Reason, Verdict
 from tunewright.engine.text import plain
 
 _WIDTH = 79
+_PROVISIONAL = "provisional: by rules, nothing was measured"
+_BASIS = {
+    "rules": "measured; the rules spoke, no figure decided",
+    "measurement": "measured; the measurement spoke",
+    "both": "measured; measurement and rules spoke alike",
+}
 
 
 def verdict_lines(answers: Answers, verdict: Verdict) -> Iterator[str]:
     """Lines for a terminal or a file; what a person wrote is made plain."""
     if answers.goal:
         yield from _wrapped(f"goal: {plain(answers.goal)}", "")
-    basis = "measured" if verdict.measured else "provisional: by rules, nothing was measured"
-    yield f"{verdict.title} ({basis})"
+    yield f"{verdict.title} ({_BASIS[verdict.spoke] if verdict.measured else _PROVISIONAL})"
+    if verdict.measurement:
+        yield from _wrapped(plain(verdict.measurement), "  ")
     yield from _wrapped(f"confidence {verdict.confidence}: {verdict.confidence_because}", "  ")
     if verdict.answered_by_facts:
         counted = ", ".join(f"{id} {value}" for id, value in verdict.answered_by_facts.items())
         yield from _wrapped(f"counted in the rows: {counted}", "  ")
+    if verdict.repair:
+        yield "to repair"
+        for trouble in verdict.repair:
+            first = f", first at {plain(trouble.places[0])}" if trouble.places else ""
+            yield from _wrapped(f"{trouble.message}{first}: {trouble.repair}", "  - ")
     yield ""
     yield "because"
     yield from _reasons(verdict.because, towards=False)

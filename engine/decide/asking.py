@@ -113,7 +113,7 @@ def _answered(answers: Answers, ids: list[str]) -> Iterator[Answers]:
 
 
 # The questions that the deciding rules read.
-_DECISIVE = ("external_lookup", "prompting")
+_DECISIVE = ("external_lookup", "prompting", "knowledge")
 
 # Answers that lead to no other verdict than leaving the question open, or than another answer of it
 # does. They only save time: a test walks all answers, these too.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tunewright.engine.decide.answers import Answers, Knowledge, Prompting, Quality
 from tunewright.engine.decide.facts import Facts
+from tunewright.engine.decide.guide import Verdicts
 
 # The floor and the comfortable number of examples of the expert checklists.
 FEW = 100
@@ -14,6 +15,8 @@ ENOUGH = 500
 
 class Case(NamedTuple):
     """What holds after facts have filled in what was not answered; None is still not known.
+
+    `prompting` is what was measured, where it was; `said` is what was answered.
 
     `examples` are those that say something new, rows or preferred answers of pairs, whichever are
     more. `claimed` is an answer of more examples than the same rows hold distinct ones.
@@ -32,6 +35,7 @@ class Case(NamedTuple):
     pairs: int | None
     claimed: int | None
     facts: Facts
+    said: Prompting | None = None
 
     @property
     def needs_knowledge(self) -> bool:
@@ -48,6 +52,18 @@ class Case(NamedTuple):
     @property
     def enough(self) -> bool:
         return self.examples is not None and self.examples >= ENOUGH
+
+    @property
+    def changes(self) -> bool:
+        return self.knowledge in ("changes_monthly", "changes_daily")
+
+    @property
+    def by_measurement(self) -> Verdicts | None:
+        """What the figures alone support; nothing on rows that are not worth measuring."""
+        measured = self.facts.measured
+        if measured is None or self.facts.broken:
+            return None
+        return measured.verdict(changes=self.changes)
 
     @property
     def blamed_on_behaviour(self) -> bool:
@@ -69,8 +85,9 @@ def case_of(answers: Answers, facts: Facts) -> Case:
     quality = answers.quality
     if quality in (None, "unknown") and facts.quality is not None:
         quality = facts.quality
+    measured = facts.measured.answer if facts.measured and not facts.broken else None
     return Case(
-        prompting=answers.prompting,
+        prompting=measured or answers.prompting,
         knowledge=answers.knowledge,
         external_lookup=answers.external_lookup,
         behaviour=answers.behaviour,
@@ -83,4 +100,5 @@ def case_of(answers: Answers, facts: Facts) -> Case:
         pairs=pairs,
         claimed=claimed,
         facts=facts,
+        said=answers.prompting,
     )

@@ -12,12 +12,12 @@ from tunewright.engine.decide.asking import JUDGED, open_questions
 from tunewright.engine.decide.case import Case, case_of
 from tunewright.engine.decide.facts import Facts
 from tunewright.engine.decide.guide import APPROACHES, TITLES, Verdicts
-from tunewright.engine.decide.next_step import MANY_PIVOTS, next_step
+from tunewright.engine.decide.next_step import MANY_PIVOTS, Named, next_step
 from tunewright.engine.decide.questions import BY_ID, Choice, fact_answer, said_of
-from tunewright.engine.decide.rules import CLEAR, SLIGHT, Rule
+from tunewright.engine.decide.rules import CLEAR, MEASURED, SLIGHT, Rule
 from tunewright.engine.decide.settle import decided, fired, settle
 from tunewright.engine.decide.training import training_steps
-from tunewright.engine.decide.verdict import Change, Confidence, Reason, Verdict
+from tunewright.engine.decide.verdict import Change, Confidence, Reason, Spoke, Verdict
 
 _TRAINS: tuple[Verdicts, ...] = ("fine_tune", "fine_tune_rag")
 
@@ -32,8 +32,10 @@ _PARTS: dict[Verdicts, tuple[Verdicts, ...]] = {
 }
 
 
-def decide(answers: Answers, facts: Facts, answers_file: str = "ANSWERS.json") -> Verdict:
-    """The verdict by rules. `answers_file` is only named in the command of the next step."""
+def decide(answers: Answers, facts: Facts, named: Named | None = None) -> Verdict:
+    """The verdict by rules, and by figures where `facts` hold some. `named`: what the command of
+    the next step calls things."""
+    named = named or Named()
     case = case_of(answers, facts)
     verdict = settle(case)
     rules = fired(case)
@@ -49,12 +51,23 @@ def decide(answers: Answers, facts: Facts, answers_file: str = "ANSWERS.json") -
         because=_told(case, [rule for rule in rules if stance(rule, verdict) > 0]),
         against=_told(case, [rule for rule in rules if stance(rule, verdict) < 0]),
         would_change=tuple(changes),
-        next_step=next_step(verdict, confidence, case, answers, pivots, answers_file),
+        next_step=next_step(verdict, confidence, case, answers, pivots, named),
         training=training_steps(case) if verdict in _TRAINS else (),
         approaches=APPROACHES,
         open_questions=still_open,
         answered_by_facts=_by_facts(answers, facts),
+        measured=facts.measured is not None and not facts.broken,
+        spoke=_spoke(answers, facts, case, verdict),
+        measurement=None if facts.measured is None else facts.measured.headline(),
+        repair=facts.troubles,
     )
+
+
+def _spoke(answers: Answers, facts: Facts, case: Case, verdict: Verdicts) -> Spoke:
+    if case.by_measurement != verdict or decided(case) != verdict:
+        return "rules"
+    without = msgspec.structs.replace(facts, measured=None)
+    return "both" if settle(case_of(answers, without)) == verdict else "measurement"
 
 
 def stance(rule: Rule, verdict: Verdicts) -> int:
@@ -81,6 +94,7 @@ def _told(case: Case, rules: list[Rule]) -> tuple[Reason, ...]:
             sentence=rule.sentence(case),
             source=rule.source,
             towards=tuple(approach for approach, value in rule.effects if value > 0),
+            basis="measured" if rule.source == MEASURED else "rule",
         )
         for rule in rules
     )
@@ -109,7 +123,7 @@ def _confidence(
         about_rows = rule.id.startswith("data.")
         if rule.doubt == "much" and (not about_rows or trains or verdict == "collect_data"):
             much.append(rule.sentence(case))
-        elif rule.doubt == "some" and stance(rule, verdict) < 0:
+        elif rule.doubt == "some" and (stance(rule, verdict) < 0 or rule.source == MEASURED):
             some.append(rule.sentence(case))
     if decided(case) is None:
         weighty = [r for r in rules if stance(r, verdict) <= -CLEAR]
@@ -123,14 +137,35 @@ def _confidence(
             much.append("facts that are trained in are recalled less surely than facts looked up")
         if case.quality == "mixed":
             some.append("the examples are of mixed quality")
-        elif case.quality != "high" and "quality" not in still_open:
+        elif (
+            case.quality != "high"
+            and "quality" not in still_open
+            and case.by_measurement != verdict
+        ):
             some.append("nobody has said how good the examples are")
+    if case.facts.measured is not None and case.by_measurement is None and not case.facts.broken:
+        much.append("nothing that was measured was shown to be good enough")
+    some += _near(case, verdict)
     reasons = "; ".join([*much, *some])
     if much or len(some) > 2:
         return "low", reasons
     if some:
         return "medium", reasons
     return "high", "all that could change it is known, and nothing weighty speaks against it"
+
+
+def _near(case: Case, verdict: Verdicts) -> list[str]:
+    """A figure that is good enough, while its interval reaches below that."""
+    measured = case.facts.measured
+    if measured is None or measured.target is None or case.by_measurement != verdict:
+        return []
+    found = measured.prompting if verdict == "prompting" else None
+    if found is None or found.low >= measured.target:
+        return []
+    return [
+        f"with {measured.rows} rows the figure could also be {found.low:.2f}, below the "
+        f"{measured.target:g} that was asked for"
+    ]
 
 
 def _by_facts(answers: Answers, facts: Facts) -> dict[str, Any]:
@@ -144,6 +179,8 @@ def would_change(answers: Answers, facts: Facts) -> list[Change]:
     here = settle(case_of(answers, facts))
     changes: list[Change] = []
     for question in (BY_ID[id] for id in JUDGED):
+        if question.id == "prompting" and facts.measured is not None:
+            continue  # another answer would not change what was measured
         led: dict[Verdicts, list[Choice]] = {}
         for choice in question.choices:
             verdict = settle(case_of(*with_change(answers, facts, question.id, choice.value)))
@@ -175,5 +212,9 @@ def with_change(answers: Answers, facts: Facts, field: str, value: Any) -> tuple
         )
         return msgspec.structs.replace(answers, examples=None), facts
     if field == "quality":
-        facts = msgspec.structs.replace(facts, conflicting_rows=None, distinct_answers=None)
+        facts = msgspec.structs.replace(
+            facts, conflicting_rows=None, distinct_answers=None, troubles=(), refused=False
+        )
+    if field == "prompting" and facts.measured is not None:
+        facts = msgspec.structs.replace(facts, measured=None)
     return msgspec.structs.replace(answers, **{field: value}), facts

@@ -11,6 +11,8 @@ import msgspec
 
 from tunewright.engine.data.example import DataFacts, Example
 from tunewright.engine.data.split import prompt_key
+from tunewright.engine.decide.measured import Measured
+from tunewright.engine.suspect.trouble import Trouble, troubles
 
 # Below this share of the rows, a few contradictions are slips; above the second they are the data.
 MIXED_CONFLICTS = 0.05
@@ -25,7 +27,8 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     `rows` are for training and `eval_rows` held out. `duplicate_rows` of the training rows repeat
     another one, `conflicting_rows` share their prompt with a row that is answered otherwise.
     `distinct_answers`: different last answers of the training rows.
-    `answers`: what the answers are, as in `DataFacts`.
+    `answers`: what the answers are, as in `DataFacts`. `troubles`: what is wrong with the rows.
+    `measured`: what a measurement on them found; `refused`: none was made, since they are too bad.
     """
 
     rows: int | None = None
@@ -34,6 +37,9 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     conflicting_rows: int | None = None
     distinct_answers: int | None = None
     answers: Literal["json", "short", "text"] | None = None
+    troubles: tuple[Trouble, ...] = ()
+    measured: Measured | None = None
+    refused: bool = False
 
     @property
     def total(self) -> int | None:
@@ -60,6 +66,16 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             return 0.0
         return (self.conflicting_rows or 0) / self.rows
 
+    def trouble(self, id: str) -> Trouble | None:
+        """The trouble of that id, if the rows have it."""
+        return next((trouble for trouble in self.troubles if trouble.id == id), None)
+
+    @property
+    def broken(self) -> bool:
+        """The training rows teach nothing, or the wrong thing. Held-out rows in training are no
+        such fault: they spoil the measurement, not the training."""
+        return any(trouble.severe and trouble.id != "leaked" for trouble in self.troubles)
+
     @property
     def constant(self) -> bool:
         """Every row has the same answer, whatever is asked."""
@@ -84,8 +100,9 @@ def facts_of(data: DataFacts) -> Facts:
     )
 
 
-def facts_of_rows(examples: Sequence[Example]) -> Facts:
-    """Facts of rows before a model is chosen: what can be counted without a tokenizer.
+def facts_of_rows(examples: Sequence[Example], held: Sequence[Example] = ()) -> Facts:
+    """Facts of rows before a model is chosen: what can be counted without a tokenizer. `held` are
+    looked for among the rows, and counted.
 
     `answers` stays None for answers that only a tokenizer could call short or not.
     """
@@ -93,12 +110,16 @@ def facts_of_rows(examples: Sequence[Example]) -> Facts:
     distinct = set(rows)
     answers_to = Counter(prompt for prompt, _ in distinct)
     texts = [answer for _, answer in rows]
+    found = troubles(examples, held)
+    nearly = next((trouble.rows for trouble in found if trouble.id == "repeats"), 0)
     return Facts(
         rows=len(rows),
-        duplicate_rows=len(rows) - len(distinct),
+        eval_rows=len(held) or None,
+        duplicate_rows=max(nearly, len(rows) - len(distinct)),
         conflicting_rows=sum(answers_to[prompt] > 1 for prompt, _ in rows),
         distinct_answers=len(set(texts)),
         answers=_kind(texts),
+        troubles=found,
     )
 
 

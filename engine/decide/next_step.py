@@ -1,8 +1,9 @@
-"""The next cheapest experiment for a verdict, with a command where this version has one."""
+"""What to do next for a verdict: the cheapest experiment, or what a measurement left to be run."""
 
 from __future__ import annotations
 
 import shlex
+from typing import NamedTuple
 
 from tunewright.engine.decide.answers import Answers
 from tunewright.engine.decide.case import ENOUGH, FEW, Case
@@ -13,7 +14,19 @@ from tunewright.engine.decide.verdict import Confidence, NextStep
 # With more open questions than this that each could turn the verdict, an answer is cheaper than any
 # experiment.
 MANY_PIVOTS = 2
-_BASELINE = "the base model's answers on held-out rows are measured, without and with examples"
+_MEASURED = (
+    "prompting, retrieval and a short pilot training are measured on held-out rows, with intervals"
+)
+
+
+class Named(NamedTuple):
+    """What commands call things. `run`: the run that measured, whose kit/ holds what to run;
+    `model` as the person named it; `kit`: the folder of that kit."""
+
+    answers: str = "ANSWERS.json"
+    model: str = "MODEL"
+    run: str | None = None
+    kit: str | None = None
 
 
 def next_step(
@@ -22,23 +35,35 @@ def next_step(
     case: Case,
     answers: Answers,
     pivots: tuple[str, ...],
-    answers_file: str,
+    named: Named,
 ) -> NextStep:
-    """What to do next: an answer where many are missing, else the cheapest experiment. `pivots` are
-    the open questions that alone could turn the verdict."""
+    """What to do next. After a measurement, what it made; else an answer where many are missing,
+    and else the cheapest experiment. `pivots` are the open questions that alone could turn the
+    verdict."""
     data = shlex.quote(answers.data) if answers.data else "DATA"
-    baseline = f"tunewright train MODEL {data} --stages baseline"
-    again = f"tunewright decide --answers {shlex.quote(answers_file)}"
+    model = shlex.quote(named.model)
+    if named.run is not None and named.kit is not None:
+        return _made(verdict, case, data, model, named.run, shlex.quote(named.kit))
+    again = f"tunewright decide --answers {shlex.quote(named.answers)}"
+    measure = f"{again} --data {data} --model {model}"
+    severe = [trouble for trouble in case.facts.troubles if trouble.severe]
+    if severe and verdict in ("collect_data", "fine_tune", "fine_tune_rag"):
+        first = severe[0]
+        return NextStep(
+            f"repair first: {first.message}; {first.repair}, then count again. What is missing, "
+            "and a template for it, is written by this",
+            f"{again} --data {data} --kit KIT",
+        )
     if len(pivots) > MANY_PIVOTS:
-        first = BY_ID[pivots[0]]
-        return NextStep(f"answer this first: {first.text} ({first.why})", again)
+        question = BY_ID[pivots[0]]
+        return NextStep(f"answer this first: {question.text} ({question.why})", again)
     if verdict == "prompting":
-        return _prompting(case, baseline)
+        return _prompting(case, measure)
     if verdict == "rag":
         return NextStep(
-            "put the right passages into the prompt of ten real questions by hand: where the "
-            "answers become right, an index is worth building (this version builds none)",
-            None,
+            "measure it, with questions that have answers and the folder of documents: "
+            f"{_MEASURED}; the index that is measured is kept and can be asked",
+            f"{measure} --documents FOLDER",
         )
     if verdict == "tools":
         return NextStep(
@@ -49,37 +74,77 @@ def next_step(
         )
     counted = f"{again} --data {data}"
     if verdict == "collect_data":
-        return NextStep(_collect(case), counted)
+        return NextStep(_collect(case) + "; a list and a template:", f"{counted} --kit KIT")
     if case.examples is None:
         return NextStep("count the examples: training stands and falls with them", counted)
     if verdict == "fine_tune_rag":
         return NextStep(
-            "first the base model with the right passages in its prompt: write the rows with the "
-            f"passages that retrieval would give (this version builds no index), then {_BASELINE}; "
-            "only what is still missing then has to be trained",
-            baseline,
+            f"measure both first: {_MEASURED}; where both are needed, rows with the passages that "
+            "retrieval gives are written, ready to train on",
+            f"{measure} --documents FOLDER",
         )
     if case.thin:
         return NextStep(
-            f"a pilot: {_BASELINE}, then a LoRA is trained on the {case.examples:,} examples and "
-            "compared with it, with intervals",
-            f"tunewright train MODEL {data}",
+            f"a pilot on the {case.examples:,} examples, before anything dearer: {_MEASURED}",
+            measure,
         )
     if confidence == "high":
         return NextStep(
-            f"train: {_BASELINE} first, then the tuned model's, and both are compared",
-            f"tunewright train MODEL {data}",
+            "train: the base model's answers are measured first, then the tuned model's, and both "
+            "are compared",
+            f"tunewright train {model} {data}",
+        )
+    return NextStep(f"before the whole training, measure: {_MEASURED}", measure)
+
+
+def _made(verdict: Verdicts, case: Case, data: str, model: str, run: str, kit: str) -> NextStep:
+    """What a measurement has left ready to run, by verdict; `decision.kit` writes these files."""
+    leaked = case.facts.trouble("leaked")
+    first = f"first {leaked.repair}; then " if leaked else ""
+    if verdict == "prompting":
+        enough = case.by_measurement == "prompting"
+        return NextStep(
+            f"{first}"
+            + (
+                ""
+                if enough
+                else "nothing that was measured is good enough: measure a larger model; "
+            )
+            + f"the best prompt stands in {kit}/prompt.json, and this answers with it",
+            f"tunewright ask {run}",
+        )
+    if verdict == "rag":
+        return NextStep(
+            f"{first}ask the index that was measured: it stands in {kit}/index, and answers cite",
+            f"tunewright ask {run}",
+        )
+    if verdict == "fine_tune_rag":
+        return NextStep(
+            f"{first}train on the rows with their retrieved passages, and keep the index in "
+            f"{kit}/index for questions",
+            f"tunewright train {model} {kit}/train.jsonl --eval-data {kit}/eval.jsonl",
+        )
+    if verdict == "collect_data":
+        return NextStep(
+            f"{first}write the rows that are missing: {kit}/missing.md lists them, "
+            f"{kit}/template.jsonl is to be filled in; then measure again",
+            f"tunewright decide --data {data} --model {model}",
+        )
+    if verdict == "fine_tune":
+        return NextStep(
+            f"{first}train on all rows: the same held-out rows are measured before and after",
+            f"tunewright train {model} {data}",
         )
     return NextStep(
-        f"before any training, {_BASELINE}: where examples in the prompt suffice, there is nothing "
-        "to train",
-        baseline,
+        "do the lookup by hand for ten real questions: where the answers become right, a tool call "
+        "is worth building (this version builds none)",
+        None,
     )
 
 
-def _prompting(case: Case, baseline: str) -> NextStep:
-    command = baseline if case.examples else None
-    measured = f"; with rows at hand {_BASELINE}" if command else ""
+def _prompting(case: Case, measure: str) -> NextStep:
+    command = measure if case.examples else None
+    measured = f"; with rows at hand {_MEASURED}" if command else ""
     if case.prompting == "works":
         said = "keep the prompt, and keep twenty inputs with their right answers to test changes on"
     elif case.prompting in ("fails", "partly"):

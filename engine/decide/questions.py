@@ -67,6 +67,7 @@ QUESTIONS: tuple[Question, ...] = (
             Choice("partly", "sometimes right, not reliably", "prompting works only in part"),
             Choice("works", "well enough for use", "prompting works"),
         ),
+        fact="the base model, measured on held-out rows",
     ),
     Question(
         "knowledge",
@@ -223,4 +224,6 @@ def fact_answer(id: str, facts: Facts) -> Any:
         return facts.distinct
     if id == "quality":
         return facts.quality
+    if id == "prompting" and facts.measured is not None and not facts.broken:
+        return facts.measured.answer
     return None

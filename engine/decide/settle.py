@@ -53,6 +53,6 @@ def settle(case: Case) -> Verdicts:
 
 def _trainable(case: Case, need: int) -> bool:
     """Rows that nobody has counted are not held against training: the verdict tells the doubt."""
-    if case.few or case.quality == "low" or case.facts.constant:
+    if case.few or case.quality == "low" or case.facts.constant or case.facts.broken:
         return False
     return not case.thin or (case.quality == "high" and need >= TRAIN_THIN_FROM)

@@ -8,17 +8,23 @@ import msgspec
 
 from tunewright.engine.decide.guide import Approach, Verdicts
 from tunewright.engine.decide.training import TrainingStep
+from tunewright.engine.suspect.trouble import Trouble
 
 Confidence = Literal["high", "medium", "low"]
 
 
+Spoke = Literal["rules", "measurement", "both"]
+
+
 class Reason(msgspec.Struct, frozen=True):
-    """A rule that fired. `towards`: the approaches that it speaks for."""
+    """A rule that fired. `towards`: the approaches that it speaks for. `basis`: whether it goes by
+    answers and counts, or by figures that were measured."""
 
     rule: str
     sentence: str
     source: str
     towards: tuple[Verdicts, ...]
+    basis: Literal["rule", "measured"] = "rule"
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -43,7 +49,9 @@ class Verdict(msgspec.Struct, frozen=True):
 
     `open_questions` are ids, in order, that can still change the verdict. `answered_by_facts`: what
     counts answered in a person's stead. `training` is empty unless the verdict is to train.
-    `measured` False: by rules only, provisional until tried on a person's own rows.
+    `measured` False: by rules only, provisional until tried on a person's own rows. `spoke`: what
+    led to the verdict; "both" where the rules alone would have come to it too. `measurement`: the
+    figures in a line. `repair`: what is wrong with the rows, what to repair first standing first.
     """
 
     verdict: Verdicts
@@ -59,3 +67,6 @@ class Verdict(msgspec.Struct, frozen=True):
     open_questions: tuple[str, ...]
     answered_by_facts: dict[str, Any]
     measured: bool = False
+    spoke: Spoke = "rules"
+    measurement: str | None = None
+    repair: tuple[Trouble, ...] = ()

@@ -142,6 +142,23 @@ def _copies(model: Any, shared: Any, rows: int) -> Any:
     return cache
 
 
+class Prefix:
+    """Tokens that many rows begin with, read once; of no length where sharing would change what
+    the model computes. Call under `torch.inference_mode`; `longest` tokens a row at most."""
+
+    def __init__(self, model: Any, tokens: list[int], longest: int) -> None:
+        plan = _plan(model, [[0]], tokens, max(0, longest - len(tokens)))
+        self._model = model
+        self.length = len(plan.prefix)
+        self._shared = _read_prefix(model, plan.prefix) if plan.prefix else None
+
+    def arguments(self, rows: int) -> dict[str, Any]:
+        """What a forward pass over the rest of `rows` rows takes besides its tokens."""
+        if self._shared is None:
+            return {"use_cache": False}
+        return {"past_key_values": _copies(self._model, self._shared, rows), "use_cache": True}
+
+
 def _answer_batch(
     model: Any,
     prompts: dict[int, list[int]],

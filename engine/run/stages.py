@@ -6,19 +6,30 @@ import msgspec
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """`run` names `module:function`, imported only by a worker; it takes a `Job`."""
+    """`run` names `module:function`, imported only by a worker; it takes a `Job`. `asked`: it runs
+    only where a session names it, since it is no part of a training."""
 
     id: str
     title: str
     run: str
+    asked: bool = False
 
 
 STAGES: tuple[Stage, ...] = (
+    Stage(
+        "evidence", "measure prompting and retrieval", "tunewright.engine.evidence.stage:run", True
+    ),
+    Stage("pilot", "train on a slice", "tunewright.engine.evidence.pilot:run", True),
+    Stage("decision", "decide", "tunewright.engine.evidence.decision:run", True),
     Stage("baseline", "measure the base model", "tunewright.engine.prove.baseline:run"),
     Stage("train", "train", "tunewright.engine.train.sft:run"),
     Stage("evaluate", "measure the tuned model", "tunewright.engine.prove.evaluate:run"),
     Stage("merge", "merge and verify", "tunewright.engine.ship.merge:run"),
 )
+
+
+# Those of an evidence run, in their order.
+EVIDENCE = ("evidence", "pilot", "decision")
 
 
 def stage(id: str) -> Stage:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from tunewright.engine.environment import read_environment
+from tunewright.engine.evidence.given import is_endpoint
 from tunewright.engine.files import write_atomic
 from tunewright.engine.homes import cache_home
 from tunewright.engine.plan import Plan
@@ -81,7 +82,7 @@ def _run_stages(
     from tunewright.engine.model import resolve_model
 
     assert session.plan is not None
-    if session.plan.device.value == "cpu":
+    if session.plan.device.value in ("cpu", "endpoint"):
         # The Trainer saves CUDA's random state where it sees a GPU, and opens a context for it.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     else:
@@ -90,7 +91,10 @@ def _run_stages(
     job = Job(
         run_dir=run.path,
         session=session,
-        model_dir=resolve_model(session.inputs.model, run.path, cache_home()),
+        # A server's model has no folder here, and its stages ask for none.
+        model_dir=run.path
+        if is_endpoint(session.inputs.model)
+        else resolve_model(session.inputs.model, run.path, cache_home()),
         attempt=attempt,
         device=session.plan.device.value,
         emit=events.write,

@@ -39,7 +39,7 @@ def run(job: Job) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     resumed = _find_checkpoint(job, folder)
     trainer = build_trainer(job, method, folder, resuming=resumed is not None)
-    threads = _settle_threads(job, trainer)
+    threads = settle_threads(job, trainer)
     watch = Watch(
         job,
         keep=plan.value("training.save_total_limit") or _ALL,
@@ -104,7 +104,8 @@ def _take_finished(trainer: Any, path: Path) -> None:
     trainer._load_from_checkpoint(str(path))
 
 
-def _settle_threads(job: Job, trainer: Any) -> int:
+def settle_threads(job: Job, trainer: Any) -> int:
+    """Take the recorded number of CPU threads, or probe which trains fastest and record it."""
     import torch
 
     results = job.run_dir / "results"

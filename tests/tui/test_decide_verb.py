@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,110 @@ def test_bad_input_is_told_with_its_cure(
     assert told in done.stderr
     assert "cure:" in done.stderr
     assert done.stdout == ""
+
+
+def mail_rows(folder: Path, spoil: Callable[[int, dict[str, str]], dict[str, str]]) -> str:
+    """300 distinct rows of prompt and JSON, spoiled."""
+    path = folder / "rows.jsonl"
+    items = "lamp chair desk mug rug clock shelf bowl".split()
+    rows = [
+        {
+            "prompt": f"customer {n * 7919} wants {n % 9} of our {items[n % 8]} by {n}",
+            "completion": json.dumps({"customer": n * 7919, "item": items[n % 8], "qty": n % 9}),
+        }
+        for n in range(300)
+    ]
+    spoiled = (json.dumps(spoil(n, row)) for n, row in enumerate(rows))
+    path.write_text("".join(f"{line}\n" for line in spoiled))
+    return str(path)
+
+
+SPOILED: dict[str, Callable[[int, dict[str, str]], dict[str, str]]] = {
+    "repeats": lambda n, row: {"prompt": "one", "completion": "and the same"},
+    "copied": lambda n, row: row | {"completion": row["prompt"]},
+    "constant": lambda n, row: row | {"completion": "thank you"},
+    "truncated": lambda n, row: (
+        row | {"completion": row["completion"][: 10 + n % 20]} if n % 10 else row
+    ),
+    "unrelated": lambda n, row: (
+        row | {"completion": json.dumps({"customer": (n + 97) % 300 * 7919, "item": "lamp"})}
+    ),
+}
+
+
+@pytest.mark.parametrize("id", SPOILED)
+def test_rows_that_would_fool_it_are_not_measured_and_what_to_repair_comes_first(
+    live: Live, tmp_path: Path, id: str
+) -> None:
+    rows = mail_rows(tmp_path, SPOILED[id])
+    kit = tmp_path / "kit"
+    words = ["decide", "--data", rows, "--model", str(live.model), "--kit", str(kit)]
+    done = live(*words, "--json")
+    found = json.loads(done.stdout)
+    assert found["verdict"] == "collect_data"
+    assert found["measured"] is False
+    assert id in [trouble["id"] for trouble in found["repair"]]
+    assert found["next_step"]["sentence"].startswith("repair first:")
+    assert "nothing was measured" in done.stderr
+    assert not (live.home / "runs").exists()
+    assert (kit / "template.jsonl").read_text().startswith('{"messages"')
+    assert "# Rows that are missing" in (kit / "missing.md").read_text()
+    told = live(*words).stdout
+    assert "to repair" in told.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--answers", "GOOD", "--model", "MODEL"), "no rows to measure on"),
+        (("--data", "ROWS", "--model", "absent"), "there is no model"),
+        (("--data", "ROWS", "--model", "http://8.8.8.8/v1"), "not on your network"),
+        (("--data", "ROWS", "--model", "MODEL", "--rows", "0"), "--rows 0 makes no sense"),
+        (("--data", "ROWS", "--model", "MODEL", "--target", "2"), "--target 2 makes no sense"),
+        (("--data", "ROWS", "--kit", "/proc/none"), "cannot be written"),
+    ],
+)
+def test_what_cannot_be_measured_is_told_before_anything_runs(
+    live: Live, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    real = {
+        "GOOD": written(tmp_path, NEW),
+        "ROWS": str(live.train),
+        "MODEL": str(live.model),
+    }
+    done = live("decide", *[real.get(word, word) for word in words], code=2)
+    assert told in done.stderr
+    assert done.stdout == ""
+    assert not (live.home / "runs").exists()
+
+
+def test_a_run_that_is_not_there_answers_nothing(live: Live) -> None:
+    done = live("ask", "no-such-run", "what?", code=2)
+    assert "no run is called" in done.stderr
+
+
+@pytest.mark.slow
+def test_measured_decided_asked_and_replayed(live: Live) -> None:
+    """The whole of it on the tiny model: a detached run with a pilot, its verdict, its kit, and a
+    replay that is equal digit for digit."""
+    words = ["decide", "--data", str(live.train), "--eval-data", str(live.held)]
+    words += ["--model", str(live.model), "--rows", "6", "--pilot", "always", "--shots", "2"]
+    done = live(*words, "--json")
+    found = json.loads(done.stdout)
+    assert found["measured"] is True
+    assert "exact match on 6 rows" in found["measurement"]
+    (place,) = (live.home / "runs").iterdir()
+    assert {"evidence.json", "pilot.json", "decision.json"} <= {
+        path.name for path in (place / "results").iterdir()
+    }
+    answers = json.loads(live("ask", "last", "Ana orders 3 lamp", "--json").stdout)
+    assert answers[0]["question"] == "Ana orders 3 lamp"
+    replayed = live("--replay", str(place / "session.json"), "--json")
+    comparison = json.loads(replayed.stdout)["comparison"]
+    assert comparison["equal"], comparison
+    assert comparison["tolerance"] is None
+    report = live("report", "last").stdout
+    assert "exact match" in report
 
 
 def test_nothing_heavy_is_imported(live: Live, tmp_path: Path) -> None:

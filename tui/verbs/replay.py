@@ -127,6 +127,8 @@ def _replay(
                 code = Exit.DONE if comparison.equal else Exit.REPLAY_DIFFERS
             else:
                 say.note("not compared: --set made it another run")
+        elif planned.recorded is None:
+            code = _compare_served(path, run_dir, answer)
         elif not part and not changed:
             _record(planned, path, run_dir)
             answer["recorded"] = str(path)
@@ -146,12 +148,31 @@ def _with_expectation(session: Session, path: Path) -> Any:
     return recorded
 
 
+def _compare_served(path: Path, run_dir: RunDir, answer: dict[str, Any]) -> int:
+    """A session of a server's model records no machine: it is held against the run it stands in."""
+    from tunewright.engine.replay import compare_figures, expectation_of
+    from tunewright.engine.run.rundir import RunDir as Run
+
+    if not (path.parent / "run.json").is_file():
+        say.note("not compared: a server's figures stand in its run directory; replay that one")
+        return Exit.DONE
+    comparison = compare_figures(expectation_of(Run(path.parent)), expectation_of(run_dir))
+    answer["comparison"] = comparison
+    _say_comparison(comparison)
+    return Exit.DONE if comparison.equal else Exit.REPLAY_DIFFERS
+
+
 def _compare(recorded: Any, run_dir: RunDir, *, whole: bool) -> Comparison:
     from tunewright.engine.replay import compare_results, environment_of, expectation_of
 
     environment = environment_of(run_dir)
     assert environment is not None
     comparison = compare_results(recorded, expectation_of(run_dir), environment, whole=whole)
+    _say_comparison(comparison)
+    return comparison
+
+
+def _say_comparison(comparison: Comparison) -> None:
     say.note("replay: decisions and plan as recorded")
     if comparison.equal:
         how = comparison.tolerance or "digit for digit"
@@ -161,7 +182,6 @@ def _compare(recorded: Any, run_dir: RunDir, *, whole: bool) -> Comparison:
         _say_differences(comparison.differences)
     for cause in comparison.causes:
         say.note(f"  around it: {cause}")
-    return comparison
 
 
 def _record(planned: Session, path: Path, run_dir: RunDir) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tunewright.engine.decide.answers import Answers
 from tunewright.engine.decide.decide import decide
 from tunewright.engine.decide.facts import Facts
+from tunewright.engine.decide.next_step import Named
 
 
 class Expected(NamedTuple):
@@ -542,7 +543,7 @@ def test_the_reason_for_identical_rows_carries_their_numbers() -> None:
 
 
 def test_nothing_answered_names_the_question_to_answer_first() -> None:
-    found = decide(Answers(), Facts(), "my answers.json")
+    found = decide(Answers(), Facts(), Named(answers="my answers.json"))
     assert found.open_questions[0] == "external_lookup"
     assert "Must it look things up live" in found.next_step.sentence
     assert found.next_step.command == "tunewright decide --answers 'my answers.json'"
@@ -553,7 +554,9 @@ def test_between_100_and_500_the_verdict_says_so_and_names_a_pilot() -> None:
     found = decide(Answers(**answers, data="rows of mine.jsonl"), Facts())
     assert "between 100 and 500" in found.confidence_because
     assert "pilot" in found.next_step.sentence
-    assert found.next_step.command == "tunewright train MODEL 'rows of mine.jsonl'"
+    assert found.next_step.command == (
+        "tunewright decide --answers ANSWERS.json --data 'rows of mine.jsonl' --model MODEL"
+    )
 
 
 def test_which_training_follows_from_pairs_and_from_a_reward_that_can_be_checked() -> None:

@@ -1,0 +1,135 @@
+"""Rows that say the same as another one: equal, or equal but for case, marks and numbering."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from zlib import crc32
+
+from tunewright.engine.data.example import Example
+
+SAME = 0.8
+# Below this many words one other word is another question.
+_FEWEST_WORDS = 6
+# A row is looked for under its smallest hashes: two rows that share 80 % of their word pairs share
+# one of four of them almost surely (Broder 1997, bottom-k sketches).
+_SKETCH = 4
+_MOST_COMPARED = 30
+_WORD = re.compile(r"\w+")
+_NUMBER = re.compile(r"\d+")
+
+
+def asked_of(example: Example) -> str:
+    """The turns before the last answer, without the system prompt."""
+    return "\n".join(m.content for m in example.messages[:-1] if m.role != "system")
+
+
+def words_of(text: str) -> list[str]:
+    """Words and numbers in lower case; marks are left out."""
+    return _WORD.findall(text.casefold())
+
+
+def near_identical(examples: Sequence[Example]) -> list[int]:
+    """Rows that are the same as an earlier one, or nearly: exact copies, copies that differ in
+    case, marks or a running number, and copies with a word or two changed.
+
+    A number counts as running only where all rows that differ in it alone have one answer: where
+    the number decides the answer, they are different rows.
+    """
+    asked = [words_of(asked_of(e)) for e in examples]
+    answers = [" ".join(words_of(e.messages[-1].content)) for e in examples]
+    found = set(_repeated([_key(example) for example in examples]))
+    found |= _numbered(asked, answers)
+    left = [row for row in range(len(examples)) if row not in found]
+    found |= _alike(left, asked, answers)
+    return sorted(found)
+
+
+def shared_with(train: Sequence[Example], held: Sequence[Example]) -> list[int]:
+    """Held-out rows whose question, and answer, stand in the training rows, but for case and
+    marks."""
+    known = {_key(example) for example in train}
+    return [row for row, example in enumerate(held) if _key(example) in known]
+
+
+def _key(example: Example) -> tuple[str, str]:
+    asked, answer = words_of(asked_of(example)), words_of(example.messages[-1].content)
+    # Text without a single word (signs, emoji) is compared as it stands.
+    return (
+        " ".join(asked) or asked_of(example).strip(),
+        " ".join(answer) or example.messages[-1].content.strip(),
+    )
+
+
+def _repeated(keys: Sequence[tuple[str, str]]) -> list[int]:
+    seen: set[tuple[str, str]] = set()
+    found = []
+    for row, key in enumerate(keys):
+        if key in seen:
+            found.append(row)
+        seen.add(key)
+    return found
+
+
+def _numbered(asked: Sequence[list[str]], answers: Sequence[str]) -> set[int]:
+    groups: dict[str, list[int]] = {}
+    for row, words in enumerate(asked):
+        groups.setdefault(" ".join(w for w in words if not _NUMBER.search(w)), []).append(row)
+    return {
+        row
+        for words, rows in groups.items()
+        if words and len({answers[row] for row in rows}) == 1
+        for row in rows[1:]
+    }
+
+
+def _alike(rows: Sequence[int], asked: Sequence[list[str]], answers: Sequence[str]) -> set[int]:
+    """Of `rows` those that share most of their word pairs, and their answer, with an earlier one.
+    What all rows begin or end with (an instruction) is not compared."""
+    head, tail = _common_ends([asked[row] for row in rows])
+    found: set[int] = set()
+    buckets: dict[int, list[int]] = {}
+    pairs: dict[int, frozenset[int]] = {}
+    for row in rows:
+        words = asked[row][head : len(asked[row]) - tail]
+        if len(words) < _FEWEST_WORDS:
+            continue
+        mine = pairs[row] = frozenset(
+            crc32(f"{a} {b}".encode("utf-8", "surrogatepass")) for a, b in pairwise(words)
+        )
+        sketch = sorted(mine)[:_SKETCH]
+        near = {other for key in sketch for other in buckets.get(key, ())[:_MOST_COMPARED]}
+        if any(
+            answers[other] == answers[row] and _jaccard(mine, pairs[other]) >= SAME
+            for other in near
+        ):
+            found.add(row)
+            continue
+        for key in sketch:
+            buckets.setdefault(key, []).append(row)
+    return found
+
+
+def _jaccard(a: frozenset[int], b: frozenset[int]) -> float:
+    return len(a & b) / len(a | b)
+
+
+def _common_ends(texts: Sequence[list[str]]) -> tuple[int, int]:
+    """How many words all texts share at their beginning, and at their end."""
+    if len(texts) < 2:
+        return 0, 0
+    first, last = min(texts), max(texts)
+    head = _shared(first, last)
+    turned = [text[::-1] for text in texts]
+    shortest = min(map(len, texts))
+    return head, min(_shared(min(turned), max(turned)), shortest - min(head, shortest))
+
+
+def _shared(a: list[str], b: list[str]) -> int:
+    count = 0
+    for x, y in zip(a, b, strict=False):
+        if x != y:
+            break
+        count += 1
+    return count

@@ -1,0 +1,214 @@
+"""Figures and rules together: who spoke, what the figures support, and that they decide alone only
+where they show something."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from tunewright.engine.decide.answers import Answers
+from tunewright.engine.decide.decide import decide
+from tunewright.engine.decide.facts import Facts
+from tunewright.engine.decide.measured import Measured, measured_of
+from tunewright.engine.decide.next_step import Named
+from tunewright.engine.evidence.measure import scored
+from tunewright.engine.evidence.result import Arm, Evidence, Group, Pilot, PilotPoint
+from tunewright.engine.suspect.trouble import Trouble
+
+ROWS = 50
+
+
+def arm(id: str, group: Group, right: int, offset: int = 0, form: Any = "short") -> Arm:
+    """An arm that gets `right` of the rows right, beginning at row `offset`."""
+    wants = [f"answer {n}" for n in range(ROWS)]
+    hits = {(offset + n) % ROWS for n in range(right)}
+    answers = [want if n in hits else "wrong" for n, want in enumerate(wants)]
+    return scored(id, f"title of {id}", group, wants, answers, form, seed=1)
+
+
+def evidence(*arms: Arm, target: float | None = 0.85) -> Evidence:
+    return Evidence(
+        figures={}, verdict="", form="short", primary="exact", target=target,
+        rows=tuple(range(ROWS)), asks=("q",) * ROWS, wants=("w",) * ROWS, leaked=0, left_out=0,
+        instruction="", shots=(), arms=arms, examples_help=None, no_likelihood="",
+        max_new_tokens=8, served_as=None, threads=None, seconds=1.0,
+    )  # fmt: skip
+
+
+def pilot(*right: int, expected: float | None = None) -> Pilot:
+    points = tuple(
+        PilotPoint(100 * 2**n, 60, 4, 1.0, arm(f"tuned_{n}", "training", count))
+        for n, count in enumerate(right)
+    )
+    return Pilot({}, "", 5e-4, points, None, None, None, expected, 1.0)
+
+
+def figures(
+    prompting: int, retrieval: int | None = None, tuned: int | None = None, **more: Any
+) -> Measured:
+    arms = [arm("few_shot", "prompting", prompting)]
+    if retrieval is not None:
+        arms.append(arm("retrieve_documents", "retrieval", retrieval))
+    trained = None if tuned is None else pilot(tuned, **more)
+    return measured_of(evidence(*arms), trained, seed=1)
+
+
+def facts(measured: Measured, **more: Any) -> Facts:
+    return Facts(rows=600, eval_rows=50, duplicate_rows=0, measured=measured, **more)
+
+
+@pytest.mark.parametrize(
+    ("measured", "verdict", "rule"),
+    [
+        (figures(46), "prompting", "measured.prompting_suffices"),
+        (figures(46, 50, 50), "prompting", "measured.prompting_suffices"),
+        (figures(2, 45), "rag", "measured.retrieval_wins"),
+        (figures(2, 45, 4), "rag", "measured.retrieval_wins"),
+        (figures(2, 3, 45), "fine_tune", "measured.training_wins"),
+        (figures(2, 20, 45), "fine_tune", "measured.training_wins"),
+        (figures(2, 45, 45), "rag", "measured.retrieval_wins"),
+        (figures(2, 25, 25), "fine_tune_rag", "measured.both_win"),
+        (figures(2, 3, 5, expected=0.4), "collect_data", "measured.more_rows_promise"),
+    ],
+)
+def test_what_the_figures_support_is_the_verdict(
+    measured: Measured, verdict: str, rule: str
+) -> None:
+    found = decide(Answers(external_lookup=False), facts(measured))
+    assert found.verdict == verdict
+    assert found.measured
+    assert found.spoke in ("measurement", "both")
+    told = {reason.rule: reason for reason in found.because}
+    assert told[rule].basis == "measured"
+    assert "on 50 rows, 95 % CI" in told[rule].sentence
+    assert found.measurement == measured.headline()
+
+
+def test_the_sentence_has_the_figure_the_rows_and_the_interval() -> None:
+    found = decide(Answers(), facts(figures(46)))
+    told = next(r.sentence for r in found.because if r.rule == "measured.prompting_suffices")
+    assert "0.92 exact match on 50 rows, 95 % CI 0.84 to 0.98" in told
+    assert "fine-tuning is not needed yet" in told
+
+
+def test_rules_alone_speak_where_nothing_was_shown() -> None:
+    found = decide(Answers(external_lookup=False), facts(figures(2, 3, 4)))
+    assert found.spoke == "rules"
+    assert found.confidence == "low"
+    assert "nothing that was measured was shown to be good enough" in found.confidence_because
+    assert "measured.no_gain_by_training" in {r.rule for r in (*found.because, *found.against)}
+    assert found.verdict != "fine_tune"
+
+
+def test_a_small_gain_on_few_rows_is_no_gain() -> None:
+    measured = figures(20, 23, 24)
+    assert not measured.retrieval_helps
+    assert not measured.tuned_helps
+    assert measured.verdict(changes=False) is None
+
+
+def test_both_speak_where_rules_come_to_the_same() -> None:
+    answers = Answers(
+        external_lookup=False, prompting="fails", knowledge="none", behaviour=True, quality="high"
+    )
+    found = decide(answers, facts(figures(2, 3, 45)))
+    assert (found.verdict, found.spoke) == ("fine_tune", "both")
+    known = Answers(external_lookup=False, prompting="works")
+    assert decide(known, facts(figures(46))).spoke == "both"
+    assert decide(Answers(prompting="fails"), facts(figures(46))).spoke == "measurement"
+
+
+def test_a_measurement_that_contradicts_an_answer_says_so() -> None:
+    found = decide(Answers(prompting="works", external_lookup=False), facts(figures(2, 3, 45)))
+    assert found.verdict == "fine_tune"
+    told = [r.sentence for r in found.because]
+    assert "you said that prompting works; measured, it fails" in told
+    assert found.confidence != "high"
+    better = decide(Answers(prompting="fails"), facts(figures(46)))
+    assert "you said that prompting fails; measured, it works" in [
+        r.sentence for r in better.because
+    ]
+
+
+def test_live_lookups_are_not_settled_by_figures() -> None:
+    found = decide(Answers(external_lookup=True), facts(figures(46)))
+    assert (found.verdict, found.spoke) == ("tools", "rules")
+
+
+def test_knowledge_that_changes_is_not_trained_in() -> None:
+    answers = Answers(external_lookup=False, knowledge="changes_daily")
+    assert decide(answers, facts(figures(2, 20, 48))).verdict == "fine_tune_rag"
+    assert decide(answers, facts(figures(2, 2, 48))).verdict == "fine_tune_rag"
+
+
+def test_broken_rows_let_no_figure_speak() -> None:
+    bad = Trouble("copied", 500, 600, "copied", "write the answers", True)
+    found = decide(Answers(external_lookup=False), facts(figures(46), troubles=(bad,)))
+    assert not found.measured
+    assert found.spoke == "rules"
+    assert found.repair == (bad,)
+    refused = facts(figures(46), troubles=(bad,), refused=True)
+    found = decide(Answers(external_lookup=False), refused)
+    assert found.verdict == "collect_data"
+    assert "data.unmeasurable" in {reason.rule for reason in found.because}
+    assert found.next_step.sentence.startswith("repair first: copied; write the answers")
+
+
+def test_no_better_than_one_answer_for_all_is_not_good_enough() -> None:
+    same = arm("same", "floor", 45)
+    measured = measured_of(evidence(same, arm("few_shot", "prompting", 46)), None, seed=1)
+    assert not measured.prompting.reaches
+    alone = measured_of(evidence(arm("few_shot", "prompting", 46)), None, seed=1)
+    assert alone.prompting.reaches
+
+
+def test_free_text_has_no_target_and_is_only_compared() -> None:
+    arms = (arm("few_shot", "prompting", 20), arm("retrieve_rows", "retrieval", 45))
+    measured = measured_of(evidence(*arms, target=None), None, seed=1)
+    assert not measured.prompting.reaches
+    assert measured.answer == "partly"
+    assert measured.verdict(changes=False) == "rag"
+    alone = measured_of(evidence(arms[0], target=None), None, seed=1)
+    assert alone.answer is None
+    assert alone.verdict(changes=False) is None
+
+
+def test_picking_the_best_of_several_is_corrected_for() -> None:
+    one = figures(20, 30).retrieval_gain
+    arms = [arm("few_shot", "prompting", 20)]
+    arms += [arm(f"retrieve_{n}", "retrieval", 30 - n) for n in range(4)]
+    four = measured_of(evidence(*arms), None, seed=1).retrieval_gain
+    assert one is not None
+    assert four is not None
+    assert four.difference == one.difference
+    assert four.p_value == pytest.approx(min(1.0, 4 * one.p_value))
+
+
+def test_an_interval_below_the_target_costs_confidence() -> None:
+    found = decide(Answers(external_lookup=False), facts(figures(44)))
+    assert found.verdict == "prompting"
+    assert found.confidence == "medium"
+    assert "the figure could also be 0.78" in found.confidence_because
+
+
+@pytest.mark.parametrize(
+    ("measured", "command"),
+    [
+        (figures(46), "tunewright ask run-1"),
+        (figures(2, 45), "tunewright ask run-1"),
+        (figures(2, 3, 45), "tunewright train MODEL DATA"),
+        (figures(2, 25, 25), "tunewright train MODEL KIT/train.jsonl --eval-data KIT/eval.jsonl"),
+        (figures(2, 3, 5, expected=0.4), "tunewright decide --data DATA --model MODEL"),
+    ],
+)
+def test_every_measured_verdict_ends_in_a_command(measured: Measured, command: str) -> None:
+    named = Named(run="run-1", kit="KIT")
+    found = decide(Answers(external_lookup=False), facts(measured), named)
+    assert found.next_step.command == command
+
+
+def test_facts_with_figures_are_written_and_read_the_same() -> None:
+    known = facts(figures(2, 25, 25))
+    assert msgspec.json.decode(msgspec.json.encode(known), type=Facts) == known
