@@ -5,6 +5,7 @@ Beside `train.py` stand the rows as they were split, and a configuration for `ac
 
 from __future__ import annotations
 
+import datetime
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -48,7 +49,9 @@ def eject(source: Path, out: Path) -> Path:
     base = path.parent
     model = resolve_model(session.inputs.model, base, cache_home())
     train, held_out, _ = read_split(session.inputs.data, base, session.inputs.seed)
-    (out / "data").mkdir(parents=True, exist_ok=True)
+    # It holds the person's rows: private, as the run directory was.
+    for folder in (out, out / "data"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write_rows(out / "data" / "train.jsonl", train)
     _write_rows(out / "data" / "eval.jsonl", held_out)
     (out / "accelerate.yaml").write_text(_accelerate(plan), encoding="utf-8")
@@ -69,11 +72,12 @@ def render_script(
     evaluates = has_held_out and plan.value("training.eval_strategy") != "no"
     parts = [
         _HEADER.format(name=_one_line(session.inputs.name), method=method.title),
-        _imports(plan),
+        _imports(plan, dated=session.inputs.data.date is not None),
         _constants(model, method.makes),
         _settings("TRAINING", "SFTConfig", plan, "training"),
         _settings("ADAPTER", "peft.LoraConfig", plan, "lora"),
         _settings("QUANTIZATION", "BitsAndBytesConfig", plan, "quantization"),
+        _day(session.inputs.data.date),
         _tokenize(plan.value("loss.on"), _rendering(session)),
         _ROWS,
         _TOKEN_MEAN if evaluates else "",
@@ -87,6 +91,19 @@ _HEADER = '''
 
     python train.py [MODEL]        or: accelerate launch --config_file accelerate.yaml train.py
 """
+'''
+
+# transformers tells a template that asks for it today's date; the rows were trained with another.
+_DAY = '''
+class Day(datetime.datetime):
+    """The chat template asks for the day: it is told that of the run."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls.fromisoformat("{date}")
+
+
+transformers.utils.chat_template_utils.datetime = Day
 '''
 
 _ROWS = '''
@@ -195,16 +212,18 @@ def _rendering(session: Session) -> str:
     return session.recorded.data.rendering if session.recorded else "chat"
 
 
-def _imports(plan: Plan) -> str:
+def _imports(plan: Plan, *, dated: bool) -> str:
     names = ["AutoModelForCausalLM", "AutoTokenizer"]
     if plan.group("quantization"):
         names.append("BitsAndBytesConfig")
     lines = [
+        *(["import datetime"] if dated else []),
         "import json",
         "import sys",
         "from pathlib import Path",
         "",
         "import torch",
+        *(["import transformers.utils.chat_template_utils"] if dated else []),
         "from datasets import Dataset",
         *(["from peft import LoraConfig"] if plan.group("lora") else []),
         f"from transformers import {', '.join(names)}",
@@ -243,6 +262,10 @@ def _arguments(chosen: Mapping[str, Decision]) -> str:
         )
         lines.append(f"    {name}={decision.value!r},")
     return "\n".join(lines)
+
+
+def _day(date: datetime.date | None) -> str:
+    return _DAY.format(date=date.isoformat()) if date else ""
 
 
 def _main(plan: Plan, evaluates: bool, threads: int | None) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from tunewright.engine.text import size
 from tunewright.hardware.memory.estimate import MemoryEstimate
 
 
@@ -77,3 +78,13 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def chosen(self) -> MethodFit:
         """The fit of the method that was picked."""
         return next(f for f in self.fits if f.method == self.method.value)
+
+
+def told_fit(fit: MethodFit) -> str:
+    """How a method fits, with the figures, after its name: "fits: expected peak …"."""
+    estimate = fit.estimate
+    verb = {"fits": "fits", "tight": "is tight", "no": "does not fit"}[fit.verdict]
+    return (
+        f"{verb}: expected peak {size(estimate.expected_bytes)}, safe bound "
+        f"{size(estimate.safe_bytes)}, free {size(fit.free_bytes)}"
+    )

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tunewright.engine.devices import choose_device, refuse_invented
+from tunewright.engine.devices import choose_device
 from tunewright.engine.evidence.given import is_endpoint
-from tunewright.engine.plan import Alternative, Decision, MethodFit, Plan, PlannedStage
+from tunewright.engine.plan import (
+    Alternative,
+    Decision,
+    MethodFit,
+    Plan,
+    PlannedStage,
+    told_fit,
+)
 from tunewright.engine.prove.defaults import default_settings as proof_settings
 from tunewright.engine.replay import (
     Difference,
@@ -20,13 +27,12 @@ from tunewright.engine.replay import (
 )
 from tunewright.engine.run.stages import STAGES
 from tunewright.engine.session import Inputs, Recorded, Session
-from tunewright.engine.text import size
 from tunewright.engine.train.defaults import default_settings, lighter
 from tunewright.engine.train.method import Capability, Method
 from tunewright.engine.train.names import parse_settings
 from tunewright.engine.train.registry import method, methods
 from tunewright.engine.train.rules.consistency import refuse_foreign
-from tunewright.hardware.errors import Exit, Problem
+from tunewright.hardware.errors import Problem
 from tunewright.hardware.fit import judge
 from tunewright.hardware.memory.estimate import Device
 from tunewright.hardware.memory.training import estimate_training
@@ -140,6 +146,7 @@ def make_plan(inputs: Inputs, recorded: Recorded) -> Plan:
     chosen = _choose(inputs.method, {id: fit for id, (_, fit) in candidates.items()})
     settings, fit = candidates[chosen.value]
     _check_length(settings["training.max_length"].value, recorded)
+    _check_seed(settings["training.seed"].value)
     return Plan(
         method=chosen,
         device=choice.decision,
@@ -152,6 +159,15 @@ def make_plan(inputs: Inputs, recorded: Recorded) -> Plan:
             *_warnings(recorded, fit, settings["training.max_length"].value),
         ),
     )
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise Problem(
+            f"the seed {seed} is out of range",
+            why="NumPy's generator takes 0 to 2^32 - 1",
+            cure="--seed 42",
+        )
 
 
 def _check_length(max_length: int, recorded: Recorded) -> None:
@@ -250,7 +266,7 @@ def _choose(asked: str, fits: dict[str, MethodFit]) -> Decision:
     if asked != "auto":
         method(asked)
         return Decision(
-            asked, f"asked for; it {_told(fits[asked])}", "method.asked", _others(asked, fits)
+            asked, f"asked for; it {told_fit(fits[asked])}", "method.asked", _others(asked, fits)
         )
     for wanted in ("fits", "tight"):
         for id in ("lora", "qlora"):
@@ -259,48 +275,59 @@ def _choose(asked: str, fits: dict[str, MethodFit]) -> Decision:
     smallest = min(fits.values(), key=lambda fit: fit.estimate.expected_bytes)
     return Decision(
         smallest.method,
-        f"nothing fits: even this, the smallest, {_told(smallest)}",
+        f"nothing fits: even this, the smallest, {told_fit(smallest)}",
         "method.nothing-fits",
         _others(smallest.method, fits),
     )
 
 
-def _told(fit: MethodFit) -> str:
-    estimate = fit.estimate
-    verb = {"fits": "fits", "tight": "is tight", "no": "does not fit"}[fit.verdict]
-    return (
-        f"{verb}: expected peak {size(estimate.expected_bytes)}, safe bound "
-        f"{size(estimate.safe_bytes)}, free {size(fit.free_bytes)}"
-    )
-
-
 def _because(id: str, fits: dict[str, MethodFit]) -> str:
     if id == "qlora" and fits["lora"].verdict != "fits":
-        return f"LoRA on a 16-bit base {_told(fits['lora'])}; QLoRA {_told(fits['qlora'])}"
-    return f"LoRA is the first choice where it fits, and it {_told(fits[id])}"
+        return f"LoRA on a 16-bit base {told_fit(fits['lora'])}; QLoRA {told_fit(fits['qlora'])}"
+    return f"LoRA is the first choice where it fits, and it {told_fit(fits[id])}"
 
 
 def _others(chosen: str, fits: dict[str, MethodFit]) -> tuple[Alternative, ...]:
     return tuple(
-        Alternative(id, f"{methods()[id].trade_off}; {_told(fit)}")
+        Alternative(id, f"{methods()[id].trade_off}; {told_fit(fit)}")
         for id, fit in fits.items()
         if id != chosen
     )
 
 
 def _stages(inputs: Inputs) -> tuple[PlannedStage, ...]:
-    return tuple(
-        PlannedStage(stage.id, stage.title)
-        for stage in STAGES
-        if (not stage.asked if inputs.stages is None else stage.id in inputs.stages)
-    )
+    """The stages to run, in their own order; a `Problem` for one that cannot run as asked."""
+    asked = inputs.stages
+    known = [stage.id for stage in STAGES]
+    for name in asked or ():
+        if name not in known:
+            raise Problem(
+                f"there is no stage {name!r}",
+                why=f"the stages are {', '.join(known)}",
+                cure=f"--stages {','.join(s.id for s in STAGES if not s.asked)}",
+            )
+    if asked is not None and not asked:
+        raise Problem(
+            "no stage is left to run", why="the list of stages is empty", cure="--stages train"
+        )
+    chosen = [s for s in STAGES if (not s.asked if asked is None else s.id in asked)]
+    ids = {stage.id for stage in chosen}
+    for stage in chosen:
+        for needed in stage.needs:
+            if needed not in ids:
+                raise Problem(
+                    f"the stage {stage.id!r} cannot run without {needed!r}",
+                    why=f"it takes what {needed!r} gave in the same run",
+                    cure="--stages " + ",".join(k for k in known if k in ids | {needed}),
+                )
+    return tuple(PlannedStage(stage.id, stage.title) for stage in chosen)
 
 
 def _warnings(recorded: Recorded, fit: MethodFit, max_length: int) -> tuple[str, ...]:
     data = recorded.data
     warnings = []
     if fit.verdict == "tight":
-        warnings.append(f"memory is tight: {fit.method} {_told(fit)}")
+        warnings.append(f"memory is tight: {fit.method} {told_fit(fit)}")
     if data.rows < 500:
         warnings.append(f"{data.rows} training rows: 500 or more are advised, 1000 are better")
     if data.length_max > max_length:
@@ -314,32 +341,6 @@ def _warnings(recorded: Recorded, fit: MethodFit, max_length: int) -> tuple[str,
         for name, count in data.unused_fields.items()
     ]
     return tuple(warnings)
-
-
-def check_ready(planned: Session, python: str | None) -> None:
-    """Stop before anything is launched: a plan that does not fit, or no training stack."""
-    from tunewright.engine.environment import missing_training_packages
-
-    assert planned.plan is not None
-    if is_endpoint(planned.inputs.model):
-        return
-    refuse_invented(planned)
-    fit = planned.plan.chosen()
-    if fit.verdict == "no":
-        raise Problem(
-            f"{fit.method} does not fit this machine",
-            why=f"it {_told(fit)}",
-            cure="a smaller model, --method qlora, a shorter max_length or a smaller "
-            "per_device_train_batch_size; or free memory that other processes hold",
-            exit=Exit.DOES_NOT_FIT,
-        )
-    missing = missing_training_packages() if python is None else []
-    if missing:
-        raise Problem(
-            "the training stack is not installed",
-            why=f"missing: {', '.join(missing)}",
-            cure="pip install 'tunewright[train]', or name an interpreter that has it: --python",
-        )
 
 
 def recorded_by(run: RunDir, session: Session) -> Session:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +25,8 @@ VERSION = "1.1"
 
 class DataInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The data: a path relative to the session file, or `demo:orders`. Without `eval_path` a seeded
-    share `eval_fraction` is held out. Fingerprints ("sha256:…") are written when planned."""
+    share `eval_fraction` is held out. Fingerprints ("sha256:…") are written when planned, and so is
+    `date`, where the chat template asks for the day: a resume or a replay must render the same."""
 
     path: str
     format: str = "auto"
@@ -31,6 +34,7 @@ class DataInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     eval_fraction: float = 0.1
     fingerprint: str | None = None
     eval_fingerprint: str | None = None
+    date: datetime.date | None = None
 
 
 class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -143,9 +147,12 @@ _MIGRATIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }
 
 
+_VERSION = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})*")
+
+
 def _migrate(raw: Any, path: Path) -> Any:
     version = raw.get("version") if isinstance(raw, dict) else None
-    if not isinstance(version, str) or not all(p.isdigit() for p in version.split(".")):
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
         raise Problem(
             f"{path} is no Tunewright session",
             why="it is JSON without a `version` such as " + repr(VERSION),

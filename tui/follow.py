@@ -116,7 +116,7 @@ class _Printer:
         if self._shown:
             sys.stderr.write("\r\x1b[K")
             self._shown = ""
-        say.note(f"{time.strftime('%H:%M:%S', time.localtime(at))}  {text}")
+        say.note(f"{time.strftime('%H:%M:%S', time.localtime(at))}  {plain(text)}")
 
 
 def _columns() -> int:

@@ -17,7 +17,7 @@ from tunewright.engine.decide.decide import decide
 from tunewright.engine.decide.questions import QUESTIONS, Question
 from tunewright.engine.environment import read_environment
 from tunewright.engine.plan import Plan
-from tunewright.engine.planner import check_ready
+from tunewright.engine.ready import check_ready
 from tunewright.engine.text import plain, size
 from tunewright.hardware.errors import Exit, Problem
 from tunewright.hardware.fit import training_memory

@@ -18,13 +18,13 @@ def data(value: Any) -> None:
 
 
 def line(text: str = "") -> None:
-    """A line of the answer on stdout."""
-    print(text, flush=True)
+    """Lines of the answer on stdout; what a terminal would obey is made visible."""
+    print(_lines(text), flush=True)
 
 
 def note(text: str) -> None:
-    """A line about the work on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Lines about the work on stderr; what a terminal would obey is made visible."""
+    print(_lines(text), file=sys.stderr, flush=True)
 
 
 def problem(error: Problem, *, as_json: bool) -> int:
@@ -32,15 +32,14 @@ def problem(error: Problem, *, as_json: bool) -> int:
     if as_json:
         told = {"what": error.what, "why": error.why, "cure": error.cure, "exit": int(error.exit)}
         data({"error": told})
-    note(f"tunewright: {_lines(error.what)}")
-    note(f"  why:  {_lines(error.why)}")
-    note(f"  cure: {_lines(error.cure)}")
+    for label, text in (("tunewright: ", error.what), ("  why:  ", error.why),
+                        ("  cure: ", error.cure)):  # fmt: skip
+        note(label + "\n        ".join(text.splitlines()))
     return int(error.exit)
 
 
 def _lines(text: str) -> str:
-    """Several lines may stand in a problem, but nothing that a terminal obeys."""
-    return "\n        ".join(plain(part) for part in text.splitlines())
+    return text if text.isprintable() else "\n".join(plain(part) for part in text.split("\n"))
 
 
 def table(headers: list[str], rows: list[list[str]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -64,11 +65,15 @@ def look_at_data(
     data = inputs.data
     train_path, eval_path = resolve_data(data, base, cache_home())
     train, held, reading = read_split(data, base, inputs.seed)
+    renderer = Renderer.open(model_dir, data.date)
+    if renderer.template and renderer.template.asks_for_the_day and data.date is None:
+        data = msgspec.structs.replace(data, date=date.today())
+        renderer = Renderer.open(model_dir, data.date)
     several = any(sum(m.role == "assistant" for m in e.messages) > 1 for e in train)
     facts, lengths = measure(
         train,
         held,
-        Renderer.open(model_dir),
+        renderer,
         loss or ("assistant" if several else "completion"),
         reading,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from typing import Any
 
 from tunewright.engine.data.example import Message
@@ -30,21 +31,28 @@ _FAULTS = (
 
 
 class Template:
-    """One compiled chat template. `special_tokens` are the names a template may use."""
+    """One compiled chat template. `special_tokens` are the names a template may use; `day` is the
+    one that it is told when it asks, today without one."""
 
-    def __init__(self, source: str, special_tokens: dict[str, str]) -> None:
+    def __init__(
+        self, source: str, special_tokens: dict[str, str], day: date | None = None
+    ) -> None:
         import jinja2
 
         self.source = source
         self._special = special_tokens
         try:
-            self._template = _environment().from_string(source)
+            self._template = _environment(day).from_string(source)
         except jinja2.TemplateSyntaxError as error:
             raise Problem(
                 "the model's chat template does not compile",
                 why=f"line {error.lineno}: {error.message}",
                 cure="repair chat_template.jinja in the model folder, or take another model folder",
             ) from error
+
+    @property
+    def asks_for_the_day(self) -> bool:
+        return "strftime_now" in self.source
 
     def render(
         self,
@@ -82,9 +90,7 @@ class Template:
         return "".join(parts)
 
 
-def _environment() -> Any:
-    from datetime import datetime
-
+def _environment(day: date | None) -> Any:
     import jinja2
     import jinja2.ext
     import jinja2.utils
@@ -167,7 +173,7 @@ def _environment() -> Any:
     )
     environment.filters["tojson"] = tojson
     environment.globals["raise_exception"] = raise_exception
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    environment.globals["strftime_now"] = lambda form: (day or datetime.now()).strftime(form)
     environment.globals["dict"] = Dict()
     environment.globals["namespace"] = Namespace
     return environment

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -68,8 +69,9 @@ class Renderer:
         self._starts: list[int] = tokenizer.encode("", add_special_tokens=True).ids
 
     @classmethod
-    def open(cls, model_dir: Path) -> Renderer:
-        """Read tokenizer.json, its configuration, the chat template and the stop tokens.
+    def open(cls, model_dir: Path, day: date | None = None) -> Renderer:
+        """Read tokenizer.json, its configuration, the chat template and the stop tokens. `day` is
+        what a template is told when it asks for it.
 
         A `Problem` when the folder has no fast tokenizer or none of the stop tokens is known.
         """
@@ -105,7 +107,7 @@ class Renderer:
                 "that the vocabulary knows",
                 cure='set "eos_token" in tokenizer_config.json',
             )
-        template = Template(source, special) if source else None
+        template = Template(source, special, day) if source else None
         return cls(tokenizer, template, special, frozenset(stops))
 
     @property

@@ -150,7 +150,7 @@ def _asker(session: Session, run_dir: Path, kit: PromptKit) -> Asker:
     recorded = session.recorded
     return LocalAsker(
         model,
-        Renderer.open(folder),
+        Renderer.open(folder, session.inputs.data.date),
         max_new_tokens=kit.max_new_tokens,
         batch_size=1,
         context=recorded.model.max_position_embeddings if recorded else None,

@@ -125,7 +125,7 @@ def local_asker(job: Job, model: Any, held: Sequence[Example]) -> tuple[Asker, T
     from tunewright.engine.evidence.local import LocalAsker
     from tunewright.engine.prove.threads import threads_for
 
-    renderer = Renderer.open(job.model_dir)
+    renderer = Renderer.open(job.model_dir, job.session.inputs.data.date)
     threads = threads_for(job, model, [renderer.prompt_ids(row) for row in held])
     recorded = job.session.recorded
     return (

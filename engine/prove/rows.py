@@ -83,7 +83,7 @@ def held_out(job: Job) -> HeldOut:
         )
     recorded = job.session.recorded
     seed = job.session.inputs.seed
-    renderer = Renderer.open(job.model_dir)
+    renderer = Renderer.open(job.model_dir, job.session.inputs.data.date)
     drawn = sorted(_shuffled(len(evaluation), seed)[: job.setting("evaluation.rows")])
     context = recorded.model.max_position_embeddings if recorded else None
     room = context - job.setting("evaluation.max_new_tokens") if context else None

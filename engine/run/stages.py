@@ -7,12 +7,14 @@ import msgspec
 
 class Stage(msgspec.Struct, frozen=True):
     """`run` names `module:function`, imported only by a worker; it takes a `Job`. `asked`: it runs
-    only where a session names it, since it is no part of a training."""
+    only where a session names it, since it is no part of a training. `needs` are the stages of the
+    same run whose results it takes."""
 
     id: str
     title: str
     run: str
     asked: bool = False
+    needs: tuple[str, ...] = ()
 
 
 STAGES: tuple[Stage, ...] = (
@@ -20,11 +22,16 @@ STAGES: tuple[Stage, ...] = (
         "evidence", "measure prompting and retrieval", "tunewright.engine.evidence.stage:run", True
     ),
     Stage("pilot", "train on a slice", "tunewright.engine.evidence.pilot:run", True),
-    Stage("decision", "decide", "tunewright.engine.evidence.decision:run", True),
+    Stage("decision", "decide", "tunewright.engine.evidence.decision:run", True, ("evidence",)),
     Stage("baseline", "measure the base model", "tunewright.engine.prove.baseline:run"),
     Stage("train", "train", "tunewright.engine.train.sft:run"),
-    Stage("evaluate", "measure the tuned model", "tunewright.engine.prove.evaluate:run"),
-    Stage("merge", "merge and verify", "tunewright.engine.ship.merge:run"),
+    Stage(
+        "evaluate",
+        "measure the tuned model",
+        "tunewright.engine.prove.evaluate:run",
+        needs=("train",),
+    ),
+    Stage("merge", "merge and verify", "tunewright.engine.ship.merge:run", needs=("train",)),
 )
 
 

@@ -49,7 +49,7 @@ def build_trainer(job: Job, method: Method, folder: Path, *, resuming: bool) -> 
         quantization=plan.group("quantization"),
     )
     train, held_out = load_split(job)
-    renderer = Renderer.open(job.model_dir)
+    renderer = Renderer.open(job.model_dir, job.session.inputs.data.date)
     loss_on: Loss = plan.value("loss.on")
     evaluates = training["eval_strategy"] != "no"
     if evaluates and not held_out:

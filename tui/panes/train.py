@@ -16,7 +16,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from tunewright.engine.plan import Plan
-from tunewright.engine.planner import check_ready
+from tunewright.engine.ready import check_ready
 from tunewright.engine.run import control
 from tunewright.engine.run.events import HANDED_ON, Answered
 from tunewright.engine.run.launch import launch, resume

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,33 +106,25 @@ def parse_overrides(pairs: list[str]) -> dict[str, Any]:
 
 
 def parse_stages(text: str | None) -> tuple[str, ...] | None:
-    """`a,b` as stage ids in the order in which they run; a `Problem` for an unknown one."""
-    if text is None:
-        return None
-    from tunewright.engine.run.stages import STAGES
-
-    asked = {part.strip() for part in text.split(",") if part.strip()}
-    known = [stage.id for stage in STAGES]
-    for name in asked:
-        if name not in known:
-            raise Problem(
-                f"there is no stage {name!r}",
-                why=f"the stages are {', '.join(known)}",
-                cure=f"--stages {','.join(known)}",
-            )
-    return tuple(name for name in known if name in asked)
+    """`a,b` as stage ids; the planner orders them and refuses what cannot run."""
+    return None if text is None else tuple(p.strip() for p in text.split(",") if p.strip())
 
 
 def start(
-    planned: Session, base: Path, options: argparse.Namespace, launching: LaunchOptions
+    planned: Session,
+    base: Path,
+    options: argparse.Namespace,
+    launching: LaunchOptions,
+    here: Snapshot | None = None,
 ) -> RunDir:
-    """Launch a planned session, or say why it cannot be; whose relative paths start from `base`."""
-    from tunewright.engine.planner import check_ready
+    """Launch a planned session, or say why it cannot be; whose relative paths start from `base`.
+    `here` is this machine, when the plan was made for another one."""
+    from tunewright.engine.ready import check_ready
     from tunewright.engine.run.launch import launch
     from tunewright.hardware.host import logout_kills
     from tunewright.tui import say
 
-    check_ready(planned, options.python)
+    check_ready(planned, options.python, here)
     trouble = logout_kills()
     if trouble is not None:
         say.note(f"warning: {trouble.what}\n  why:  {trouble.why}\n  cure: {trouble.cure}")
@@ -140,12 +133,25 @@ def start(
     return run_dir
 
 
+def launched(run: RunDir, *, as_json: bool) -> int:
+    """Tell which run goes on without this client."""
+    from tunewright.tui import say
+
+    record = run.read_record()
+    if as_json:
+        say.data({"id": record.id, "path": str(run.path)})
+    else:
+        say.line(record.id)
+    return Exit.DONE
+
+
 def launch_options(options: argparse.Namespace, threads: dict[str, int]) -> LaunchOptions:
     """The options of one attempt; a `Problem` for numbers that make no sense."""
     from tunewright.engine.run.rundir import LaunchOptions
 
     for name, value in (("--max-steps", options.max_steps), ("--timeout", options.timeout)):
-        if value is not None and value <= 0:
+        # Written so that NaN is refused as well.
+        if value is not None and not 0 < value < inf:
             raise Problem(f"{name} {value} is not above 0", why="it counts up", cure=f"{name} 10")
     return LaunchOptions(
         max_steps=options.max_steps,

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from tunewright.hardware.errors import Exit, Problem
 from tunewright.tui import say
-from tunewright.tui.verbs.common import add_json, launch_options, say_ending, start, summary
+from tunewright.tui.verbs.common import (
+    add_json,
+    launch_options,
+    launched,
+    say_ending,
+    start,
+    summary,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -154,12 +161,7 @@ def _measure(answers: Answers, options: argparse.Namespace, rows: int) -> int:
         say.note(f"session written to {options.save}")
     run_dir = start(planned, here, options, launching)
     if options.detach:
-        run_id = run_dir.read_record().id
-        if options.json:
-            say.data({"id": run_id, "path": str(run_dir.path)})
-        else:
-            say.line(run_id)
-        return Exit.DONE
+        return launched(run_dir, as_json=options.json)
     ended = follow(run_dir, stop_on_interrupt=True, quiet=options.json)
     code = say_ending(run_dir, ended)
     if code != Exit.DONE:

@@ -31,7 +31,10 @@ def run(options: argparse.Namespace) -> int:
 
     path = prepare_demo(say.note)
     if options.prepare:
-        say.line(str(path))
+        if options.json:
+            say.data({"session": str(path)})
+        else:
+            say.line(str(path))
         return Exit.DONE
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if terminal and not (options.headless or options.json or os.environ.get("HEADLESS")):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tunewright.hardware.errors import Exit
 from tunewright.tui import say
-from tunewright.tui.verbs.common import add_run
+from tunewright.tui.verbs.common import add_json, add_run
 
 if TYPE_CHECKING:
     import argparse
@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument("--out", type=Path, default=Path("ejected"), metavar="DIR")
+    add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     from tunewright.engine.eject import eject
     from tunewright.engine.run.rundir import find_run
 
-    say.line(str(eject(find_run(options.run).path, options.out)))
+    script = eject(find_run(options.run).path, options.out)
+    if options.json:
+        say.data({"script": str(script)})
+    else:
+        say.line(str(script))
     return Exit.DONE

@@ -89,7 +89,9 @@ def _watch(look: Callable[[], Snapshot], as_json: bool) -> int:
             else:
                 # One write a reading: a terminal over SSH shows it whole.
                 text = "\n".join(_lines(machine))
-                say.line(f"\x1b[H\x1b[J{text}" if screen else f"{text}\n")
+                if screen:
+                    sys.stdout.write("\x1b[H\x1b[J")
+                say.line(text if screen else f"{text}\n")
             time.sleep(max(0.0, _SECONDS - (time.monotonic() - began)))
     except KeyboardInterrupt:
         return Exit.DONE

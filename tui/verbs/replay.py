@@ -13,6 +13,7 @@ from tunewright.tui.verbs.common import (
     add_hardware,
     add_running,
     launch_options,
+    launched,
     named_machine,
     parse_overrides,
     parse_stages,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from tunewright.engine.replay import Comparison, Difference
     from tunewright.engine.run.rundir import RunDir
-    from tunewright.engine.session import Session
+    from tunewright.engine.session import Recorded, Session
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     planned, differences = replan(session, base, on, named_machine(options))
     wanted = planned if asked == session else plan_recorded(asked, planned.recorded)
     if differences:
-        return _plan_differs(differences, options.json)
+        return _plan_differs(planned, differences, on, options.json)
     if options.dry_run:
         return _dry_run(session, wanted, asked != session, options.json)
     return _replay(options, path, session, wanted, asked != session)
@@ -75,15 +76,21 @@ def _asked(session: Session, options: argparse.Namespace) -> Session:
     return msgspec.structs.replace(session, inputs=inputs)
 
 
-def _plan_differs(differences: tuple[Difference, ...], as_json: bool) -> int:
-    if as_json:
-        say.data({"plan_differences": differences})
+def _plan_differs(
+    planned: Session, differences: tuple[Difference, ...], on: str, as_json: bool
+) -> int:
+    from tunewright.engine.ready import does_not_fit
+
     say.note("the plan is not the one that was recorded:")
     _say_differences(differences)
-    say.note(
-        "  cure: --on recorded plans for the recorded machine; a new plan for this machine: "
-        "remove `plan` and `recorded` from the session"
-    )
+    assert planned.plan is not None
+    if planned.plan.fits and (fit := planned.plan.chosen()).verdict == "no":
+        # What stops it comes before what is merely not the same.
+        raise does_not_fit(fit)
+    if as_json:
+        say.data({"plan_differences": differences})
+    recorded = "" if on == "recorded" else "--on recorded plans for the recorded machine; "
+    say.note(f"  cure: {recorded}a new plan: remove `plan` and `recorded` from the session")
     return Exit.REPLAY_DIFFERS
 
 
@@ -106,15 +113,16 @@ def _dry_run(session: Session, wanted: Session, changed: bool, as_json: bool) ->
 def _replay(
     options: argparse.Namespace, path: Path, session: Session, planned: Session, changed: bool
 ) -> int:
+    from tunewright.hardware.take import take_snapshot
     from tunewright.tui.follow import follow
 
-    recorded = _with_expectation(session, path)
+    recorded, unfinished = _with_expectation(session, path)
     threads = recorded.environment.threads if recorded else {}
     launching = launch_options(options, threads)
-    run_dir = start(planned, path.absolute().parent, options, launching)
+    here = take_snapshot() if options.on == "recorded" else None
+    run_dir = start(planned, path.absolute().parent, options, launching, here)
     if options.detach:
-        say.line(run_dir.read_record().id)
-        return Exit.DONE
+        return launched(run_dir, as_json=options.json)
     ended = follow(run_dir, stop_on_interrupt=True, quiet=options.json)
     code = say_ending(run_dir, ended)
     answer: dict[str, Any] = {"run": summary(run_dir, ended), "plan_differences": []}
@@ -122,7 +130,9 @@ def _replay(
         part = options.max_steps is not None or planned.inputs.stages != session.inputs.stages
         if recorded is not None and recorded.expect is not None:
             if planned.inputs.overrides == session.inputs.overrides:
-                comparison = _compare(recorded, run_dir, whole=not part)
+                if unfinished:
+                    say.note(f"the recorded run is {unfinished}: only what it has is compared")
+                comparison = _compare(recorded, run_dir, whole=not part and not unfinished)
                 answer["comparison"] = comparison
                 code = Exit.DONE if comparison.equal else Exit.REPLAY_DIFFERS
             else:
@@ -137,15 +147,21 @@ def _replay(
     return code
 
 
-def _with_expectation(session: Session, path: Path) -> Any:
-    """What the session recorded; for a run directory's session.json, what that run gave."""
+def _with_expectation(session: Session, path: Path) -> tuple[Recorded | None, str]:
+    """What the session recorded, or for a run directory's session.json what that run gave; and the
+    state of that run when it is not done ("" else)."""
     from tunewright.engine.planner import recorded_by
     from tunewright.engine.run.rundir import RunDir
+    from tunewright.engine.run.view import view
 
     recorded = session.recorded
-    if recorded is not None and recorded.expect is None and (path.parent / "run.json").is_file():
-        return recorded_by(RunDir(path.parent), session).recorded
-    return recorded
+    if recorded is None or recorded.expect is not None:
+        return recorded, ""
+    if not (path.parent / "run.json").is_file():
+        return recorded, ""
+    run = RunDir(path.parent)
+    state = view(run).state
+    return recorded_by(run, session).recorded, "" if state == "done" else state
 
 
 def _compare_served(path: Path, run_dir: RunDir, answer: dict[str, Any]) -> int:
@@ -162,7 +178,7 @@ def _compare_served(path: Path, run_dir: RunDir, answer: dict[str, Any]) -> int:
     return Exit.DONE if comparison.equal else Exit.REPLAY_DIFFERS
 
 
-def _compare(recorded: Any, run_dir: RunDir, *, whole: bool) -> Comparison:
+def _compare(recorded: Recorded, run_dir: RunDir, *, whole: bool) -> Comparison:
     from tunewright.engine.replay import compare_results, environment_of, expectation_of
 
     environment = environment_of(run_dir)

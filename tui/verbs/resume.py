@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tunewright.hardware.errors import Exit
 from tunewright.tui import say
-from tunewright.tui.verbs.common import add_json, add_run, say_ending, summary
+from tunewright.tui.verbs.common import add_json, add_run, launched, say_ending, summary
 
 if TYPE_CHECKING:
     import argparse
@@ -27,8 +26,7 @@ def run(options: argparse.Namespace) -> int:
     resume(run_dir)
     record = run_dir.read_record()
     if options.detach:
-        say.line(record.id)
-        return Exit.DONE
+        return launched(run_dir, as_json=options.json)
     ended = follow(
         run_dir,
         from_attempt=len(record.attempts),

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     delete = actions.add_parser("delete", help="remove a run that has ended, with all its files")
     add_run(delete)
     delete.add_argument("--yes", action="store_true", help="do not ask")
+    add_json(delete)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -95,5 +96,8 @@ def _delete(options: argparse.Namespace) -> int:
             say.note("kept")
             return Exit.DONE
     delete_run(run_dir)
-    say.line(f"{id} deleted")
+    if options.json:
+        say.data({"deleted": id})
+    else:
+        say.line(f"{id} deleted")
     return Exit.DONE

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from tunewright.hardware.errors import Exit
 from tunewright.tui import say
+from tunewright.tui.verbs.common import add_json
 
 if TYPE_CHECKING:
     import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none."""
+    """It is JSON with the flag and without."""
+    add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:

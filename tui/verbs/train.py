@@ -11,6 +11,7 @@ from tunewright.tui.verbs.common import (
     add_hardware,
     add_running,
     launch_options,
+    launched,
     named_machine,
     parse_overrides,
     parse_stages,
@@ -77,12 +78,7 @@ def run(options: argparse.Namespace) -> int:
         return Exit.DOES_NOT_FIT if planned.plan.chosen().verdict == "no" else Exit.DONE
     run_dir = start(planned, here, options, launching)
     if options.detach:
-        run_id = run_dir.read_record().id
-        if options.json:
-            say.data({"id": run_id, "path": str(run_dir.path)})
-        else:
-            say.line(run_id)
-        return Exit.DONE
+        return launched(run_dir, as_json=options.json)
     ended = follow(run_dir, stop_on_interrupt=True, quiet=options.json)
     if options.json:
         say.data(summary(run_dir, ended))

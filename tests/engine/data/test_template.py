@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from tunewright.engine.data.example import Message
@@ -76,3 +78,10 @@ def test_output_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     long = "{% for i in range(100) %}{{ messages[1].content }}{% endfor %}"
     with pytest.raises(Problem, match="refuses"):
         Template(long, {}).render(TURNS, add_generation_prompt=False)
+
+
+def test_a_template_that_asks_for_the_day_is_told_the_given_one() -> None:
+    asking = Template("{{ strftime_now('%d %b %Y') }}", SPECIAL, date(2024, 7, 26))
+    assert asking.asks_for_the_day
+    assert asking.render(TURNS, add_generation_prompt=False) == "26 Jul 2024"
+    assert not Template("{{ messages | length }}", SPECIAL).asks_for_the_day

@@ -6,8 +6,10 @@ import json
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import msgspec
 import pytest
 from tiny import TinyData
 from train_jobs import FACTS, Run
+from transformers.utils import chat_template_utils
 
 from tunewright.engine.eject import eject, render_script
 from tunewright.engine.run.events import Evaluated
@@ -91,6 +94,25 @@ def test_it_trains_multi_turn_rows_as_the_run_does(
     run = trained(Run(tmp_path / "run", tiny_model, data, overrides={"loss.on": "assistant"}))
     script = eject(run.folder, tmp_path / "out")
     monkeypatch.setattr(sys, "argv", [str(script)])
+    runpy.run_path(str(script), run_name="__main__")
+
+    assert history(script)[0] == run.losses
+
+
+def test_a_template_that_asks_for_the_day_is_told_that_of_the_run(
+    tmp_path: Path, tiny_model: Path, tiny_data: TinyData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dated = shutil.copytree(tiny_model, tmp_path / "dated")
+    template = dated / "chat_template.jinja"
+    template.write_text("{{ strftime_now('%B %d') }}\n" + template.read_text())
+    run = Run(tmp_path / "run", dated, tiny_data)
+    data = msgspec.structs.replace(run.session.inputs.data, date=date(2024, 7, 26))
+    inputs = msgspec.structs.replace(run.session.inputs, data=data)
+    run.session = msgspec.structs.replace(run.session, inputs=inputs)
+    trained(run)
+    script = eject(run.folder, tmp_path / "out")
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    monkeypatch.setattr(chat_template_utils, "datetime", chat_template_utils.datetime)
     runpy.run_path(str(script), run_name="__main__")
 
     assert history(script)[0] == run.losses
