@@ -23,7 +23,7 @@ PACKAGES = (
 )
 
 
-def read_environment(host: Host) -> Environment:
+def read_environment(host: Host, device: str | None = None) -> Environment:
     """The environment of this interpreter on this host; packages that are absent are left out."""
     from importlib.metadata import PackageNotFoundError, version
 
@@ -38,6 +38,8 @@ def read_environment(host: Host) -> Environment:
         platform=f"{platform.system()} {platform.machine()}".lower(),
         packages=packages,
         cpu_features=host.cpu_features,
+        device=device,
+        cpu_model=host.cpu_model,
     )
 
 

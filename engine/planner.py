@@ -44,12 +44,13 @@ if TYPE_CHECKING:
 
 def look(inputs: Inputs, base: Path, machine: Snapshot | None = None) -> tuple[Inputs, Recorded]:
     """Read what planning needs: every row of the data under the model's tokenizer, the model's
-    shape, this machine (or the `machine` that is given). Returns the inputs with the data's
-    fingerprints filled in."""
+    shape, this machine (or the `machine` that is given). Returns the inputs with the fingerprints
+    of data and model filled in."""
     from tunewright.engine.data.prepared import look_at_data
     from tunewright.engine.environment import read_environment
     from tunewright.engine.homes import cache_home
     from tunewright.engine.model import resolve_model
+    from tunewright.engine.model_fingerprint import model_fingerprint
     from tunewright.hardware.shapes import read_shape
     from tunewright.hardware.take import take_snapshot
 
@@ -63,7 +64,10 @@ def look(inputs: Inputs, base: Path, machine: Snapshot | None = None) -> tuple[I
         data=facts,
         model=shape,
     )
-    return msgspec.structs.replace(inputs, data=data), recorded
+    inputs = msgspec.structs.replace(
+        inputs, data=data, model_fingerprint=model_fingerprint(model_dir)
+    )
+    return inputs, recorded
 
 
 def plan_recorded(session: Session, recorded: Recorded | None) -> Session:
@@ -93,8 +97,11 @@ def replan(
     if machine is not None:
         recorded = msgspec.structs.replace(session.recorded, snapshot=machine)
     elif on == "here":
-        _, recorded = look(session.inputs, base)
+        inputs, recorded = look(session.inputs, base)
         facts = _fact_differences(session.recorded, recorded)
+        was, is_ = session.inputs.model_fingerprint, inputs.model_fingerprint
+        if was is not None and was != is_:
+            facts = (*facts, Difference("inputs.model_fingerprint", was, is_))
     else:
         recorded = session.recorded
         _check_data_is_there(session, base)

@@ -86,6 +86,8 @@ def environment_differences(recorded: Environment, now: Environment) -> tuple[st
     if recorded.cpu_features != now.cpu_features:
         changed = sorted(set(recorded.cpu_features) ^ set(now.cpu_features))
         found.append(f"CPU features: {', '.join(changed)}")
+    if recorded.device != now.device and recorded.device and now.device:
+        found.append(f"GPU: {recorded.device} -> {now.device}")
     for kind in dict.fromkeys((*recorded.threads, *now.threads)):
         was_threads, now_threads = recorded.threads.get(kind), now.threads.get(kind)
         if was_threads != now_threads and was_threads and now_threads:
@@ -176,7 +178,7 @@ def compare_results(
         equal=not found,
         differences=tuple(found),
         tolerance=tolerance,
-        causes=causes if causes else _inner_causes(found),
+        causes=causes if causes else _inner_causes(found, recorded.environment, environment),
         compared=f"{losses} losses, {evals} evaluations, {figures} figures",
     )
 
@@ -222,10 +224,25 @@ def _agree(was: Any, now: Any, tolerance: float | None) -> bool:
     return bool(abs(was - now) <= tolerance * max(1.0, abs(was)))
 
 
-def _inner_causes(found: list[Difference]) -> tuple[str, ...]:
-    """With an equal environment: what the first difference says about where to look."""
+def _inner_causes(
+    found: list[Difference], recorded: Environment, now: Environment
+) -> tuple[str, ...]:
+    """With an equal environment: what the first difference says about where to look, and what is
+    not the same though it should change no digit."""
     if not found:
         return ()
+    odd = tuple(
+        f"{name}: {was} -> {is_}"
+        for name, was, is_ in (
+            ("CPU model", recorded.cpu_model, now.cpu_model),
+            ("Python", recorded.python, now.python),
+        )
+        if was and is_ and was != is_
+    )
+    return (*odd, *_where_to_look(found))
+
+
+def _where_to_look(found: list[Difference]) -> tuple[str, ...]:
     where = found[0].where
     if where.startswith("loss at step"):
         step = int(where.rpartition(" ")[2])

@@ -41,6 +41,7 @@ class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """What a person said. `overrides` are settings by name, as `--set` takes them; `stages` limits
     the run to some of its stages, in their own order; `answers` are those about the goal;
     `evidence` is what an evidence run measures. `model` may be the URL of a server then.
+    `model_fingerprint` is written when planned, so that other weights are no riddle.
 
     `device` is "auto", "cpu", or devices by label or UUID with commas between; `when_busy` it is
     waited for ("wait") or another one is taken."""
@@ -56,17 +57,21 @@ class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     device: str = "auto"
     when_busy: Literal["another", "wait"] = "another"
     evidence: EvidenceInput | None = None
+    model_fingerprint: str | None = None
 
 
 class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What decides whether losses can be equal digit for digit. `threads` by kind of work ("train",
-    "decode"); empty until a run has probed them."""
+    "decode"); empty until a run has probed them. `device` names the GPU that a run really had with
+    its capability and driver; `cpu_model` is told where digits differ without another cause."""
 
     python: str
     platform: str
     packages: dict[str, str]
     cpu_features: tuple[str, ...]
     threads: dict[str, int] = {}
+    device: str | None = None
+    cpu_model: str | None = None
 
 
 class Expectation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,17 +14,20 @@ from tunewright.engine.data.tokens import Renderer
 from tunewright.engine.decide.facts import Facts, facts_of_rows
 from tunewright.engine.homes import cache_home
 from tunewright.engine.model import resolve_model
+from tunewright.engine.model_fingerprint import model_fingerprint
 from tunewright.engine.session import DataInput, Inputs
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.shapes import ModelShape, read_shape
 
 
 class ModelFound(msgspec.Struct, frozen=True):
-    """The model of a session: its folder, its shape, and what its tokens are made with."""
+    """The model of a session: its folder, its shape, what its tokens are made with, and what it is
+    known again by."""
 
     folder: Path
     shape: ModelShape
     renderer: Renderer
+    fingerprint: str | None = None
 
 
 class DataFound(msgspec.Struct, frozen=True):
@@ -51,7 +54,9 @@ def look_at_model(inputs: Inputs, base: Path, say: Callable[[str], None]) -> Mod
         if inputs.model == DEMO_MODEL:
             ensure_demo_model(cache_home(), say)
         folder = resolve_model(inputs.model, base, cache_home())
-        return ModelFound(folder, read_shape(folder), Renderer.open(folder))
+        return ModelFound(
+            folder, read_shape(folder), Renderer.open(folder), model_fingerprint(folder)
+        )
     except Problem as problem:
         return problem
 

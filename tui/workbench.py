@@ -106,6 +106,8 @@ class Workbench:
         changes = {k: v for k, v in changes.items() if getattr(self.inputs, k) != v}
         if not changes:
             return
+        if "model" in changes:
+            changes["model_fingerprint"] = None
         inputs = msgspec.structs.replace(self.inputs, **changes)
         self.session = Session(version=VERSION, inputs=inputs)
         self.plan = None
@@ -175,6 +177,9 @@ class Workbench:
         if isinstance(what, DataFound) and what.data != self.inputs.data:
             inputs = msgspec.structs.replace(self.inputs, data=what.data)
             # What a run gave on other bytes is no expectation for these.
+            self.session = Session(version=VERSION, inputs=inputs)
+        if isinstance(what, ModelFound) and what.fingerprint != self.inputs.model_fingerprint:
+            inputs = msgspec.structs.replace(self.inputs, model_fingerprint=what.fingerprint)
             self.session = Session(version=VERSION, inputs=inputs)
         self.replan()
         return True

@@ -80,21 +80,25 @@ def _run_stages(
     orders: FolderOrders,
 ) -> None:
     from tunewright.engine.model import resolve_model
+    from tunewright.engine.model_fingerprint import check_model_unchanged
 
     assert session.plan is not None
+    device = None
     if session.plan.device.value in ("cpu", "endpoint"):
         # The Trainer saves CUDA's random state where it sees a GPU, and opens a context for it.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     else:
-        _show_planned(session.plan, events)
-    _write_environment(run)
+        device = _show_planned(session.plan, events)
+    _write_environment(run, device)
+    # A server's model has no folder here, and its stages ask for none.
+    model_dir = run.path
+    if not is_endpoint(session.inputs.model):
+        model_dir = resolve_model(session.inputs.model, run.path, cache_home())
+        check_model_unchanged(model_dir, session.inputs.model_fingerprint)
     job = Job(
         run_dir=run.path,
         session=session,
-        # A server's model has no folder here, and its stages ask for none.
-        model_dir=run.path
-        if is_endpoint(session.inputs.model)
-        else resolve_model(session.inputs.model, run.path, cache_home()),
+        model_dir=model_dir,
         attempt=attempt,
         device=session.plan.device.value,
         emit=events.write,
@@ -122,15 +126,16 @@ def _run_stages(
         )
 
 
-def _show_planned(plan: Plan, events: EventWriter) -> None:
+def _show_planned(plan: Plan, events: EventWriter) -> str | None:
     """Show CUDA only the device that was planned for, by UUID: indices shift, and the Trainer would
     spread a batch over every GPU that it sees. On a machine that has other devices, the one with
-    the most free memory."""
-    here = [gpu for gpu in read_gpus().gpus if gpu.uuid is not None]
-    uuids = [device.uuid for device in plan.devices if device.uuid in {gpu.uuid for gpu in here}]
+    the most free memory. What it is, with capability and driver; None where NVML names none."""
+    read = read_gpus()
+    here = {gpu.uuid: gpu for gpu in read.gpus if gpu.uuid is not None}
+    uuids = [device.uuid for device in plan.devices if device.uuid and device.uuid in here]
     if not uuids and here:
-        gpu = max(here, key=lambda gpu: gpu.free_bytes or 0)
-        uuids = [gpu.uuid]
+        uuid, gpu = max(here.items(), key=lambda item: item[1].free_bytes or 0)
+        uuids = [uuid]
         if plan.devices:
             events.write(
                 Warned(
@@ -139,15 +144,19 @@ def _show_planned(plan: Plan, events: EventWriter) -> None:
                     cure=f"nothing, if GPU {gpu.label} ({gpu.name}) will do: it is used instead",
                 )
             )
-    if uuids:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(uuid for uuid in uuids if uuid)
+    if not uuids:
+        return None
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(uuids)
+    shown = here[uuids[0]]
+    capability = ".".join(map(str, shown.compute_capability or ())) or "unknown"
+    return f"{shown.name}, capability {capability}, driver {read.driver_version}"
 
 
-def _write_environment(run: RunDir) -> None:
+def _write_environment(run: RunDir, device: str | None) -> None:
     """What this interpreter on this host has: it may be another one than planned the run."""
     from tunewright.hardware.host import read_host
 
-    environment = read_environment(read_host())
+    environment = read_environment(read_host(), device)
     write_atomic(run.results / "environment.json", msgspec.json.encode(environment))
 
 

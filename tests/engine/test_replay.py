@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from live import Live
+from live import Live, until_ended, until_step
 
 from tunewright.engine.replay import compare_results, environment_differences
 from tunewright.engine.session import Environment, Expectation, Recorded
@@ -28,8 +29,6 @@ def recorded(environment: Environment = HERE) -> Recorded:
 
 
 def changed(**fields: Any) -> Expectation:
-    import msgspec
-
     return msgspec.structs.replace(EXPECT, **fields)
 
 
@@ -54,8 +53,6 @@ def test_a_first_step_that_differs_points_at_weights_rows_or_order() -> None:
 
 
 def test_another_environment_is_named_and_gives_a_stated_tolerance() -> None:
-    import msgspec
-
     other = msgspec.structs.replace(
         HERE, packages={"torch": "2.14.0"}, threads={"train": 1}, cpu_features=("avx2", "avx512f")
     )
@@ -86,6 +83,24 @@ def test_equal_environments_differ_in_nothing() -> None:
 
 def replayed(live: Live, session: Path, *more: str, code: int = 0) -> str:
     return live("--replay", str(session), *more, code=code).stderr
+
+
+def test_another_gpu_is_a_cause_and_gives_a_tolerance() -> None:
+    had = msgspec.structs.replace(HERE, device="NVIDIA A100, capability 8.0, driver 550")
+    has = msgspec.structs.replace(HERE, device="NVIDIA H100, capability 9.0, driver 580")
+    comparison = compare_results(recorded(had), changed(losses=(3.0, 2.0001, 1.0)), has)
+    assert comparison.equal
+    assert comparison.tolerance is not None
+    assert comparison.causes == (f"GPU: {had.device} -> {has.device}",)
+
+
+def test_a_cpu_of_another_model_is_named_when_digits_differ_without_another_cause() -> None:
+    had = msgspec.structs.replace(HERE, cpu_model="EPYC")
+    has = msgspec.structs.replace(HERE, cpu_model="Xeon")
+    assert compare_results(recorded(had), EXPECT, has).causes == ()
+    comparison = compare_results(recorded(had), changed(losses=(3.0, 2.0001, 1.0)), has)
+    assert not comparison.equal
+    assert "CPU model: EPYC -> Xeon" in comparison.causes
 
 
 @pytest.mark.slow
@@ -128,3 +143,14 @@ def test_the_real_demo_model_replays_digit_for_digit(live: Live, tmp_path: Path)
          "--save", str(path))  # fmt: skip
     assert "recorded in" in replayed(live, path)
     assert "equal, digit for digit" in replayed(live, path)
+
+
+@pytest.mark.slow
+def test_an_unfinished_run_is_compared_as_far_as_it_came(live: Live) -> None:
+    run = live.launch(steps=60)
+    until_step(run, 12)
+    live("stop", run.read_record().id)
+    assert until_ended(run) == "stopped"
+    told = replayed(live, run.path)
+    assert "the recorded run is stopped" in told
+    assert "equal, digit for digit" in told

@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from live import Live
 
+from tunewright.engine.planner import plan_recorded
+from tunewright.engine.session import load_session, save_session
 from tunewright.tui.cli import VERBS
 
 
@@ -131,8 +134,46 @@ def test_a_machine_that_leads_to_another_plan_is_named(live: Live, session: Path
     def edit(value: Any) -> None:
         value["recorded"]["snapshot"]["host"]["ram_available_bytes"] = 1000
 
-    done = live("--replay", str(change(session, edit)), "--dry-run", code=5)
+    # That it does not fit comes before that it is another plan; both are told.
+    done = live("--replay", str(change(session, edit)), "--dry-run", code=3)
     assert "plan.method.value: lora -> qlora" in done.stderr
+    assert "does not fit" in done.stderr
+
+
+def test_a_plan_recorded_on_a_larger_machine_does_not_start_on_this_one(
+    live: Live, tmp_path: Path
+) -> None:
+    path = tmp_path / "huge.json"
+    words = live.words("--set", "per_device_train_batch_size=50000000", steps=20)
+    live(*words, "--dry-run", "--save", str(path), code=3)
+    session = load_session(path)
+    assert session.recorded is not None
+    snapshot = session.recorded.snapshot
+    host = msgspec.structs.replace(snapshot.host, ram_available_bytes=1 << 60)
+    larger = msgspec.structs.replace(snapshot, host=host)
+    recorded = msgspec.structs.replace(session.recorded, snapshot=larger)
+    save_session(plan_recorded(session, recorded), path)
+    live("--replay", str(path), "--dry-run")
+    assert (
+        "does not fit this machine"
+        in live("--replay", str(path), "--on", "recorded", code=3).stderr
+    )
+    assert not list(live.home.glob("runs/*"))
+
+
+def test_a_foreign_session_cannot_speak_to_the_terminal(live: Live, session: Path) -> None:
+    def edit(value: Any) -> None:
+        value["plan"]["settings"]["\x1b]0;owned\x07"] = value["plan"]["settings"]["lora.r"]
+
+    done = live("--replay", str(change(session, edit)), "--dry-run", code=5)
+    assert "\x1b" not in done.stderr
+    assert "owned" in done.stderr
+
+
+def test_every_verb_takes_json(live: Live) -> None:
+    for verb in VERBS:
+        words = (verb, "check") if verb == "data" else (verb,)
+        assert "--json" in live(*words, "--help").stdout, verb
 
 
 @pytest.mark.parametrize(
@@ -158,7 +199,12 @@ def test_a_machine_that_leads_to_another_plan_is_named(live: Live, session: Path
         (("resume", "nothing"), "no run is called"),
         (("report", "nothing"), "no run is called"),
         (("eject", "nothing"), "no run is called"),
-        ((), "usage"),
+        ((), "no terminal"),
+        (("train", "MODEL", "DATA", "--stages", ""), "no stage is left"),
+        (("train", "MODEL", "DATA", "--stages", "evaluate"), "cannot run without 'train'"),
+        (("train", "MODEL", "DATA", "--seed", "-1"), "out of range"),
+        (("train", "MODEL", "DATA", "--timeout", "nan"), "above 0"),
+        (("train", "MODEL", "DATA", "--dry-run", "--save", "/absent/s.json"), "/absent"),
     ],
 )
 def test_bad_input_is_told_with_its_cure(live: Live, words: tuple[str, ...], told: str) -> None:
