@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install demo test test-slow check bench bench-sizing clean
+.PHONY: help install demo test test-slow check check-gpu bench bench-sizing clean
 
 help:
 	@echo "make demo       the main job on the embedded model and task (HEADLESS=1: no screens)"
 	@echo "make test       the tests that every change must pass"
 	@echo "make check      format, lint, types, import direction"
 	@echo "make test-slow  the real model, the kill matrix, replay"
+	@echo "make check-gpu  what the tests assume of the driver, held against a real GPU"
 	@echo "make bench      what Tunewright costs against the plain alternative"
 	@echo "make bench-sizing  predicted against published memory (ROWS=file.jsonl, JSON=1)"
 	@echo "TORCH_INDEX=URL picks the torch build by hand, e.g. https://download.pytorch.org/whl/cpu"
@@ -40,6 +41,9 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check-gpu: $(READY)
+	$(BIN)/python tests/gpu/check.py
 
 bench: $(READY)
 	$(BIN)/python tests/bench/run.py

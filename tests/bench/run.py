@@ -73,6 +73,13 @@ def bench_screens() -> None:
         bench_screen(row, pairs, make_session(Path(folder)))
 
 
+def bench_machine() -> None:
+    """Reading and watching a machine of eight devices, on the stub driver."""
+    from bench_hardware import bench_hardware
+
+    bench_hardware(row, pairs, seconds_of)
+
+
 def bench_curves() -> None:
     """The curve widget at a million points."""
     from bench_curve import bench_curve
@@ -223,6 +230,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "startup": bench_startup,
     "screen": bench_screens,
     "curve": bench_curves,
+    "hardware": bench_machine,
     "events": bench_events,
     "training": bench_training,
 }
