@@ -55,6 +55,11 @@ def because(ability: str, capability: Capability) -> str:
     return f"{what}, from compute capability {_dotted(since)}; this is {_dotted(capability)}"
 
 
+def needs(ability: str) -> str | None:
+    """The first compute capability that has it, "8.9"; None for a name that is not known here."""
+    return _dotted(_SINCE[ability][0]) if ability in _SINCE else None
+
+
 def _dotted(capability: Capability) -> str:
     return f"{capability[0]}.{capability[1]}"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tunewright.engine.devices import holders
 from tunewright.engine.text import plain, shorten, size
+from tunewright.hardware.capability import needs
 from tunewright.hardware.snapshot import Activity, Disk, Gpu, Pair, Snapshot, Trouble
 from tunewright.tui.history import memory_share
 
@@ -56,13 +57,17 @@ def device_row(gpu: Gpu) -> dict[str, str]:
     }
 
 
-def device_lines(gpu: Gpu, snapshot: Snapshot) -> Iterator[str]:
+def device_lines(gpu: Gpu) -> Iterator[str]:
     """All that is known of a device, a subject a line."""
+    return map(plain, _device_lines(gpu))
+
+
+def _device_lines(gpu: Gpu) -> Iterator[str]:
     who = holders(gpu)
     if who:
         yield f"held by   {who}"
     if gpu.memory_note:
-        yield f"memory    {plain(gpu.memory_note)}"
+        yield f"memory    {gpu.memory_note}"
     yield f"can       {_abilities(gpu)}"
     if (clocks := _clocks(gpu)) is not None:
         yield clocks
@@ -80,8 +85,8 @@ def device_lines(gpu: Gpu, snapshot: Snapshot) -> Iterator[str]:
         yield memory
     if gpu.uuid is not None:
         place = f" at {gpu.pci_bus_id}" if gpu.pci_bus_id else ""
-        yield f"UUID      {plain(gpu.uuid)}{place}"
-    yield from (f"unknown   {plain(field)}: {plain(why)}" for field, why in gpu.unknown.items())
+        yield f"UUID      {gpu.uuid}{place}"
+    yield from (f"unknown   {field}: {why}" for field, why in gpu.unknown.items())
 
 
 def _abilities(gpu: Gpu) -> str:
@@ -89,7 +94,7 @@ def _abilities(gpu: Gpu) -> str:
         return "unknown: the driver does not tell the compute capability"
     major, minor = gpu.compute_capability
     able = [name for name, can in gpu.can.items() if can]
-    unable = [name for name, can in gpu.can.items() if not can]
+    unable = [f"{name} ({needs(name) or '?'})" for name, can in gpu.can.items() if not can]
     generation = f"{gpu.architecture}, " if gpu.architecture else ""
     return (
         f"{', '.join(able) or 'nothing of it'}"
@@ -113,7 +118,7 @@ def _clocks(gpu: Gpu) -> str | None:
     if doing.fan_percent is not None:
         parts.append(f"fan {doing.fan_percent}%")
     if doing.throttled:
-        parts.append("held back by: " + ", ".join(plain(reason) for reason in doing.throttled))
+        parts.append("held back by: " + ", ".join(doing.throttled))
     return f"clocks    {', '.join(parts)}" if parts else None
 
 
@@ -147,7 +152,7 @@ def _nvlink(gpu: Gpu) -> str:
     assert gpu.nvlink is not None
     links, speed = gpu.nvlink, gpu.nvlink.link_bytes_per_second
     rate = f", {speed / 1e9:.0f} GB/s each way a link" if speed else ""
-    peers = "; to " + ", ".join(f"{n}x {plain(p)}" for p, n in links.peers.items())
+    peers = "; to " + ", ".join(f"{n}x {p}" for p, n in links.peers.items())
     return f"{links.active} of {links.links} links up{rate}{peers if links.peers else ''}"
 
 
@@ -177,8 +182,12 @@ def _health(gpu: Gpu) -> str | None:
 def process_rows(snapshot: Snapshot) -> list[tuple[str, dict[str, str], int, bool]]:
     """(key, cells by title, bytes, own) of each process on each device."""
     rows = []
+    # A GPU in MIG mode may list the processes of its slices as well: each is shown where it runs.
+    on_slices = {(gpu.index, p.pid) for gpu in snapshot.gpus if gpu.mig for p in gpu.processes}
     for gpu in (*snapshot.gpus, *snapshot.split):
         for process in gpu.processes:
+            if gpu.mig is None and (gpu.index, process.pid) in on_slices:
+                continue
             cells = {
                 "gpu": gpu.label,
                 "pid": str(process.pid),
@@ -217,8 +226,9 @@ def matrix(snapshot: Snapshot, width: int) -> list[str]:
         ways = "".join(f"{'-' if a == b else cells.get((a, b), '?'):>4}" for b in indices)
         lines.append(f"{a:>4}{ways}")
     used = [f"{short} {words}" for words, short in _SHORT.items() if short in cells.values()]
-    if any(cell.startswith("N") and cell[1:].isdigit() for cell in cells.values()):
-        used.insert(0, "N18 18 NVLinks" if "N18" in cells.values() else "N4 4 NVLinks")
+    linked = next((pair.nvlinks for pair in snapshot.pairs if pair.nvlinks), None)
+    if linked is not None:
+        used.insert(0, f"N{linked} {linked} NVLinks")
     return [*lines, "    " + ", ".join(used)]
 
 
@@ -227,6 +237,10 @@ def matrix(snapshot: Snapshot, width: int) -> list[str]:
 
 def host_lines(snapshot: Snapshot) -> Iterator[str]:
     """The computer around the GPUs."""
+    return map(plain, _host_lines(snapshot))
+
+
+def _host_lines(snapshot: Snapshot) -> Iterator[str]:
     host = snapshot.host
     online = f" of {host.cores_online}" if host.cores_online not in (None, host.cores) else ""
     yield (
@@ -247,13 +261,13 @@ def host_lines(snapshot: Snapshot) -> Iterator[str]:
         yield f"NUMA      {len(host.numa)} nodes: {nodes}"
     around = []
     if host.container:
-        around.append(f"in a container ({plain(host.container)})")
+        around.append(f"in a container ({host.container})")
     if host.slurm is not None:
-        around.append(f"in Slurm job {plain(host.slurm.job_id)}")
+        around.append(f"in Slurm job {host.slurm.job_id}")
     if around:
         yield f"runs      {', '.join(around)}"
     yield from (
-        f"assumed   {field.removesuffix('_bytes')}: {plain(why.removeprefix('assumed: '))}"
+        f"assumed   {field.removesuffix('_bytes')}: {why.removeprefix('assumed: ')}"
         for field, why in host.unknown.items()
         if snapshot.simulated and why.startswith("assumed")
     )
@@ -261,38 +275,42 @@ def host_lines(snapshot: Snapshot) -> Iterator[str]:
 
 def _disk(disk: Disk) -> str:
     if disk.free_bytes is None:
-        why = plain(disk.unknown.get("free_bytes", "not told"))
-        return f"{disk.place}: unknown ({why}), {plain(disk.path)}"
+        why = disk.unknown.get("free_bytes", "not told")
+        return f"{disk.place}: unknown ({why}), {disk.path}"
     kind = f" {disk.filesystem}" if disk.filesystem else ""
-    return f"{disk.place}: {size(disk.free_bytes)} free{kind}, {plain(disk.path)}"
+    return f"{disk.place}: {size(disk.free_bytes)} free{kind}, {disk.path}"
 
 
 def system_line(snapshot: Snapshot) -> str:
     """Driver, CUDA and what hides devices, in one line."""
     parts = []
     if snapshot.driver_version:
-        parts.append(f"driver {plain(snapshot.driver_version)}")
+        parts.append(f"driver {snapshot.driver_version}")
     if snapshot.cuda_version:
         parts.append(f"CUDA {snapshot.cuda_version[0]}.{snapshot.cuda_version[1]}")
     if snapshot.nvml_version:
-        parts.append(f"NVML {plain(snapshot.nvml_version)}")
+        parts.append(f"NVML {snapshot.nvml_version}")
     if snapshot.cuda_visible_devices is not None:
         order = f" in order {snapshot.cuda_device_order}" if snapshot.cuda_device_order else ""
         shown = shorten(snapshot.cuda_visible_devices or "(empty)", 50)
-        parts.append(f"CUDA_VISIBLE_DEVICES={shown}{plain(order)}")
+        parts.append(f"CUDA_VISIBLE_DEVICES={shown}{order}")
     if snapshot.hidden:
         parts.append(f"hidden: {shorten(', '.join(snapshot.hidden), 60)}")
-    return ", ".join(parts)
+    return plain(", ".join(parts))
 
 
 def trouble_lines(snapshot: Snapshot) -> Iterator[str]:
     """Every state that is not as it should be: what, why, cure."""
+    return map(plain, _trouble_lines(snapshot))
+
+
+def _trouble_lines(snapshot: Snapshot) -> Iterator[str]:
     troubles: tuple[Trouble, ...] = snapshot.gpu_troubles
     if not troubles and snapshot.gpu_trouble is not None:
         troubles = (snapshot.gpu_trouble,)
     if snapshot.host.at_logout is not None:
         troubles = (*troubles, snapshot.host.at_logout)
     for trouble in troubles:
-        yield f"! {plain(trouble.what)}"
-        yield f"  why:  {plain(trouble.why)}"
-        yield f"  cure: {plain(trouble.cure)}"
+        yield f"! {trouble.what}"
+        yield f"  why:  {trouble.why}"
+        yield f"  cure: {trouble.cure}"

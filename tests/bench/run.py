@@ -3,7 +3,7 @@
 Prints one table. Ratios are taken pair by pair, since the machine is shared and drifts; with each
 comes a 95 % bootstrap interval of the median. Nothing here judges: the README quotes it.
 
-    python tests/bench/run.py [startup] [screen] [curve] [events] [training]
+    python tests/bench/run.py [startup] [screen] [curve] [hardware] [events] [training]
 """
 
 from __future__ import annotations

@@ -187,3 +187,46 @@ def test_memory_that_a_discrete_gpu_does_not_tell_stays_unknown(read_stub: Read)
     (gpu,) = read_stub(machine, code=SNAPSHOT)["gpus"]
     assert gpu["free_bytes"] is None
     assert gpu["memory_note"] is None
+
+
+VOLTA = (
+    "driver 470.256.02\nnvml 11.470.256.02\ncuda 11040\n"
+    "gpu Tesla V100-SXM2-16GB\nuuid GPU-70000000\npci 00000000:1A:00.0\n"
+    f"memory {16384 * MIB} {16000 * MIB} {4 * MIB}\ncapability 7 0\n"
+    "set nvmlDeviceGetEccMode 1 0\nset nvmlDeviceGetRetiredPages 3 1\n"
+    "set nvmlDeviceGetRetiredPagesPendingStatus 1\nset nvmlDeviceGetTotalEccErrors 0 2 5 3\n"
+    "fail nvmlDeviceGetRemappedRows 3\nset nvmlDeviceGetComputeMode 3\n"
+    "set nvmlDeviceGetPersistenceMode 0\n"
+)
+
+
+def test_pages_that_a_volta_gave_up_are_counted(read_stub: Read) -> None:
+    (gpu,) = read_stub(VOLTA)["gpus"]
+    health = gpu["health"]
+    assert (health["ecc"], health["ecc_after_reboot"]) == (True, False)
+    assert (health["retired_pages"], health["retirement_pending"]) == (4, True)
+    assert (health["uncorrected"], health["uncorrected_ever"]) == (2, 3)
+    assert health["remapped_rows"] is None
+    assert health["unknown"]["remapped_rows"] == "NVML says: Not Supported"
+    assert gpu["board"]["compute_mode"] == "one process"
+    assert gpu["board"]["persistence_mode"] is False
+    assert gpu["can"]["bf16"] is False
+
+
+def test_one_question_that_fails_costs_one_field_and_no_device(read_stub: Read) -> None:
+    machine = h100_box(2).replace(
+        "set nvmlDeviceGetPowerUsage 118500", "fail nvmlDeviceGetPowerUsage 999", 1
+    )
+    broken, whole = read_stub(machine)["gpus"]
+    assert broken["activity"]["power_watts"] is None
+    assert broken["activity"]["unknown"]["power_watts"] == "NVML says: Unknown Error"
+    assert broken["activity"]["temperature_c"] == 41
+    assert whole["activity"]["power_watts"] == 118.5
+
+
+def test_a_machine_with_every_gpu_gone_is_a_trouble_and_no_crash(read_stub: Read) -> None:
+    machine = h100_box(2).replace("uuid GPU-", "fail nvmlDeviceGetUUID 15\nuuid GPU-")
+    reading = read_stub(machine)
+    assert reading["gpus"] == []
+    assert reading["trouble"]["what"].startswith("GPU 0, 1 do not answer")
+    assert reading["driver_version"] == "580.65.06"

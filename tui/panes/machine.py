@@ -175,7 +175,7 @@ class MachinePane(Pane):
                 lines.append(Text("No process holds memory of a device.", "dim"))
         elif (gpu := self._marked(snapshot)) is not None:
             lines += self._history(gpu, width)
-            facts = [line for text in device_lines(gpu, snapshot) for line in
+            facts = [line for text in device_lines(gpu) for line in
                      wrapped(Text(text), width, 10)]  # fmt: skip
             lines += facts[: self._room(snapshot)]
         for text in trouble_lines(snapshot):

@@ -118,7 +118,7 @@ def _lines(machine: Snapshot) -> list[str]:
     described: dict[tuple[str, ...], list[str]] = {}
     for gpu in machine.gpus:
         facts = tuple(
-            line for line in device_lines(gpu, machine) if not line.startswith(("held by", "UUID"))
+            line for line in device_lines(gpu) if not line.startswith(("held by", "UUID"))
         )
         described.setdefault(facts, []).append(gpu.label)
     for facts, labels in described.items():
