@@ -51,14 +51,14 @@ def _comparable(plan: Plan) -> dict[str, Any]:
     whole: dict[str, Any] = msgspec.to_builtins(plan)
     for fit in whole["fits"]:
         del fit["free_bytes"]
-    # Another machine has other devices; what was decided on them is in `device` and the fits.
+    # Another machine has other devices, and a person may name one: what follows from it is in the
+    # fits and the settings.
     del whole["devices"]
+    whole["device"] = {"value": plan.device.value}
     # A reason quotes free memory; the rule that fired and the value it gave are what must hold.
-    for decision in (whole["method"], whole["device"]):
-        del decision["because"]
-        for alternative in decision.get("alternatives", ()):
-            alternative.pop("why_not", None)
-    del whole["device"]["alternatives"]
+    del whole["method"]["because"]
+    for alternative in whole["method"]["alternatives"]:
+        alternative.pop("why_not", None)
     return whole
 
 

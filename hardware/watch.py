@@ -29,9 +29,6 @@ class Watch:
         if whole is None or now - self._read_at > WHOLE_SECONDS:
             whole = self._whole = take_snapshot(self._places)
             self._read_at = now
-            if not whole.gpus and not whole.split:
-                # Nothing to keep a driver open for.
-                self._reader.close()
         return with_live(whole, self._reader.read())
 
     def close(self) -> None:

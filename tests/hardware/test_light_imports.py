@@ -10,6 +10,7 @@ import pytest
 MODULES = (
     "errors", "snapshot", "shapes", "memory.estimate", "memory.training", "fit", "torch_build",
     "nvml", "host", "take", "live", "deadline", "capability", "unified",
+    "catalogue", "whatif", "watch", "prices",
 )  # fmt: skip
 HEAVY = (
     "torch", "transformers", "trl", "peft", "datasets", "numpy", "tokenizers", "jinja2", "textual",

@@ -144,3 +144,13 @@ def test_a_file_that_is_no_machine_is_refused(tmp_path: Path, text: str, word: s
 def test_a_machine_says_all_of_itself_in_json() -> None:
     machine = imagine("A100 80GB mig 3g.40gb + RTX 4090")
     assert msgspec.json.decode(msgspec.json.encode(machine), type=Snapshot) == machine
+
+
+def test_the_room_offers_what_a_program_needs() -> None:
+    import tunewright.hardware as hardware
+
+    assert hardware.imagine("T4") == imagine("T4")
+    assert hardware.take_snapshot().host.cores >= 1
+    assert set(hardware.__all__) == {"Watch", "imagine", "take_snapshot"}
+    with pytest.raises(AttributeError, match="nothing_like_it"):
+        _ = hardware.nothing_like_it

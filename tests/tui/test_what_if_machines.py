@@ -48,8 +48,15 @@ def test_sizing_goes_by_it(live: Live) -> None:
     assert "GB10" in sized["device"]["because"]
 
 
-def test_a_device_is_chosen_by_number_and_one_that_is_not_there_is_refused(live: Live) -> None:
+def test_a_device_is_chosen_by_number_and_one_that_is_not_there_is_refused(
+    live: Live, tmp_path: Path
+) -> None:
     words = ("train", str(live.model), str(live.train), "--hardware", BOX, "--dry-run")
     assert "no device of this machine" in live(*words, "--device", "7", code=2).stderr
-    chosen = live(*words, "--device", "1").stdout
+    session = tmp_path / "s.json"
+    chosen = live(*words, "--device", "1", "--save", str(session)).stdout
     assert "asked for; GPU 1" in chosen
+    # On a machine that has no such device a replay says so, and takes the one that is named.
+    replay = ("--replay", str(session), "--dry-run", "--hardware", "RTX 4090")
+    assert "no device of this machine" in live(*replay, code=2).stderr
+    assert "plan: as recorded" in live(*replay, "--device", "0").stdout

@@ -277,7 +277,6 @@ class MachinePane(Pane):
         there = self._views(snapshot)
         later = [*VIEWS[self.view + 1 :], *VIEWS]
         self.view = VIEWS.index(next(view for view in later if view in there))
-        self.narrow("")
         self.show()
 
     def do_sort(self) -> None:

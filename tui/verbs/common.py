@@ -62,6 +62,17 @@ def add_running(parser: argparse.ArgumentParser) -> None:
         help="a setting by its library's name, e.g. learning_rate=1e-4; may be repeated",
     )
     parser.add_argument(
+        "--device",
+        metavar="D",
+        help="auto, cpu, or devices by number or UUID, e.g. 0, 0:1 (a MIG slice), GPU-5a1f, 0,1; "
+        "of several the one with the most free memory (default: auto)",
+    )
+    parser.add_argument(
+        "--when-busy",
+        choices=("another", "wait"),
+        help="where others hold the device's memory: take another one, or wait until it is free",
+    )
+    parser.add_argument(
         "--stages", metavar="A,B", help="only these stages: baseline,train,evaluate,merge"
     )
     parser.add_argument(

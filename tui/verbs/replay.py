@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
 
     path = Path(options.replay).expanduser()
     path = path / "session.json" if path.is_dir() else path
-    session = load_session(path)
+    session = _on_device(load_session(path), options)
     base = path.absolute().parent
     on = options.on or ("recorded" if options.dry_run else "here")
     asked = _asked(session, options)
@@ -60,6 +60,17 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _dry_run(session, wanted, asked != session, options.json)
     return _replay(options, path, session, wanted, asked != session)
+
+
+def _on_device(session: Session, options: argparse.Namespace) -> Session:
+    """The session with the device that was asked for: which one it is makes no other plan."""
+    inputs = session.inputs
+    inputs = msgspec.structs.replace(
+        inputs,
+        device=options.device or inputs.device,
+        when_busy=options.when_busy or inputs.when_busy,
+    )
+    return msgspec.structs.replace(session, inputs=inputs)
 
 
 def _asked(session: Session, options: argparse.Namespace) -> Session:

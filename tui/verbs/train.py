@@ -38,19 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="what to call the run (default: the data file's name)")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the planned session here")
-    parser.add_argument(
-        "--device",
-        default="auto",
-        metavar="D",
-        help="auto, cpu, or devices by number or UUID, e.g. 0, 0:1 (a MIG slice), GPU-5a1f, 0,1; "
-        "of several the one with the most free memory (default: auto)",
-    )
-    parser.add_argument(
-        "--when-busy",
-        choices=("another", "wait"),
-        default="another",
-        help="where others hold the device's memory: take another one, or wait until it is free",
-    )
     add_hardware(parser)
     add_running(parser)
 
@@ -104,6 +91,6 @@ def _inputs(options: argparse.Namespace) -> Inputs:
         seed=options.seed,
         overrides=parse_overrides(options.set),
         stages=parse_stages(options.stages),
-        device=options.device,
-        when_busy=options.when_busy,
+        device=options.device or "auto",
+        when_busy=options.when_busy or "another",
     )
