@@ -249,6 +249,8 @@ class TrainPane(Pane):
         lines = told.number_lines(now, width)
         if height < 12:
             return (ending or lines)[:3]
+        if ending and height < 18:
+            return [*lines, *ending]
         more = [told.memory_line(now, plan, width), told.checkpoint_line(now, plan, width)]
         lines += [line for line in more if line is not None]
         notable = told.notable_line(watched.loss.moments(), now, width)

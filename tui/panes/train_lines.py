@@ -184,7 +184,8 @@ def progress_line(now: RunProgress, stages: Sequence[StageNow], width: int) -> T
     took = f"{duration(elapsed)}" if elapsed is not None else ""
     running = next((stage for stage in stages if stage.state == "running"), None)
     if not now.view.alive:
-        return _first_fitting([f"{_steps_said(now)}, {took} in all", _steps_said(now)], width)
+        said = _steps_said(now)
+        return _first_fitting([f"{said}, {took} in all", said] if took else [said], width)
     if running is None and stages and all(stage.state == "done" for stage in stages):
         return _first_fitting([f"all stages are done; ending, {took} so far", "ending"], width)
     if running is None:
