@@ -126,6 +126,7 @@ class TunewrightApp(App[int]):
         self._machine = machine or Watch(places())
         self._endings = Endings()
         self._looking_for_endings = False
+        self._said_while_looking = False
         # What closed the screen when it was not the person.
         self.fault: Problem | None = None
         if plain_ascii:
@@ -328,7 +329,7 @@ class TunewrightApp(App[int]):
 
         def look() -> None:
             found = model or look_at_model(
-                inputs, base, lambda line: self.from_thread(self.notice, line)
+                inputs, base, lambda line: self.from_thread(self._looking_says, line)
             )
             self.from_thread(self._found, ticket, found, "model")
             rows = look_at_rows(inputs, base, found)
@@ -337,9 +338,14 @@ class TunewrightApp(App[int]):
         if bench.model is None or bench.data is None:
             self.run_worker(look, thread=True, group="look")
 
+    def _looking_says(self, line: str) -> None:
+        self._said_while_looking = True
+        self.notice(line)
+
     def _found(self, ticket: int, what: Any, kind: str) -> None:
         if self.bench.found(ticket, what, kind):
-            if kind == "data":
+            if self._said_while_looking and kind == "data":
+                self._said_while_looking = False
                 self.notice("")
             self.show_all()
 
@@ -481,7 +487,7 @@ class TunewrightApp(App[int]):
         self.bench.model = self.bench.data = None
         self.bench.ticket += 1
         self.look_again()
-        self.notice("looking at machine, model and data again")
+        self._looking_says("looking at machine, model and data again")
 
     def do_copy(self) -> None:
         text = self.pane.copied()

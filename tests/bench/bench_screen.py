@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import msgspec
 from terminal import Terminal
+
+if TYPE_CHECKING:
+    from tunewright.engine.run.rundir import RunDir
 
 PROGRAM = str(Path(sys.executable).with_name("tunewright"))
 
@@ -87,6 +97,200 @@ def answer_time(session: Path, base: Environment, presses: int = 10) -> float:
     return statistics.median(took)
 
 
+def at_train(folder: Path, session: Path, steps: int) -> tuple[Path, RunDir]:
+    """A copy of the session whose run has so many steps and still lives, as long as `held`."""
+    from tunewright.engine.run.events import EventWriter, StageStarted, State, Step
+    from tunewright.engine.run.process import mark
+    from tunewright.engine.run.rundir import Attempt, LaunchOptions, RunRecord, create, write_record
+
+    attempt = Attempt(1, time.time() - 60, "launched", LaunchOptions(), mark())
+    record = RunRecord("bench", "bench", time.time() - 60)
+    run = create(folder / "runs" / "bench", session.read_bytes(), record)
+    write_record(run, RunRecord("bench", "bench", record.created, (attempt,)))
+    with EventWriter(run.events / "1-supervisor.jsonl") as file:
+        file.write(State(state="running"))
+    draw = random.Random(0)
+    with EventWriter(run.events / "1-worker0.jsonl") as file:
+        file.write(StageStarted(stage="train", title="train"))
+        for number in range(1, steps + 1):
+            file.write(
+                Step(
+                    step=number,
+                    total_steps=2 * steps,
+                    epoch=round(number / steps, 4),
+                    loss=0.4 + draw.random() / (1 + number / 1e4),
+                    learning_rate=1e-4,
+                    grad_norm=draw.random(),
+                    tokens=number * 512,
+                    tokens_per_second=round(900 + draw.random() * 100, 2),
+                    step_seconds=0.5,
+                    eta_seconds=0.5 * steps,
+                    host_bytes=10**9,
+                )
+            )
+    copy = folder / "bench" / "session.json"
+    copy.parent.mkdir()
+    copy.write_bytes(session.read_bytes())
+    place = {"step": "train", "run": str(run.path)}
+    copy.with_name("session.place.json").write_text(json.dumps(place))
+    return copy, run
+
+
+class Growing:
+    """Writes a step every half second to a run that lives as long as this does."""
+
+    def __init__(self, run: RunDir) -> None:
+        from tunewright.engine.run.lock import take_lock
+
+        lock = take_lock(run.lock, patience=5.0)
+        assert lock is not None
+        self._lock = lock
+        self._run = run
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._write)
+
+    def _write(self) -> None:
+        from tunewright.engine.run.events import EventWriter
+        from tunewright.engine.run.progress import last_step
+
+        last = last_step(self._run)
+        assert last is not None
+        number = last.step
+        with EventWriter(self._run.events / "1-worker0.jsonl") as file:
+            while not self._stop.wait(0.5):
+                number += 1
+                loss = 0.4 + random.random() / 10
+                values = {"step": number, "loss": loss, "tokens": number * 512}
+                file.write(msgspec.structs.replace(last, **values))
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        os.close(self._lock)
+
+
+def attached(session: Path, base: Environment) -> tuple[float, float, float]:
+    """Seconds from the first frame, where Textual's import begins, to a curve of the whole run and
+    to the exact one; the most MiB that the process held."""
+    with Terminal([PROGRAM, "--session", str(session)], base) as terminal:
+        began = terminal.until("opening")
+        drawn = terminal.until("loss") - began
+        exact = terminal.until("each step") - began
+        terminal.read(1)
+        return drawn, exact, most_held(terminal.process.pid)
+
+
+def most_held(pid: int) -> float:
+    """The most MiB that a process held so far."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+# A line over a satellite: each way takes so long, and no more comes through.
+LINE_SECONDS, LINE_BYTES = 0.2, 5_000
+
+
+def slow_answer(session: Path, keys: str, base: Environment) -> tuple[float, float]:
+    """Median and longest seconds from a key to the first byte of its answer over the slow line,
+    on live Train: the delay both ways, and what the program takes and sends before it."""
+    took = []
+    with Terminal([PROGRAM, "--session", str(session)], base) as terminal:
+        terminal.until("each step")
+        terminal.read(2)
+        for key in keys:
+            _drain(terminal, 2.0)
+            shown, started = terminal.shown, time.monotonic()
+            time.sleep(LINE_SECONDS)
+            terminal.press(key)
+            while terminal.shown == shown:
+                _drain(terminal, 0.02)
+            took.append(time.monotonic() - started + LINE_SECONDS)
+    return statistics.median(took), max(took)
+
+
+def _drain(terminal: Terminal, seconds: float) -> None:
+    """Read for so long, no faster than the line carries."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        count = terminal.read(0.02)
+        time.sleep(count / LINE_BYTES)
+
+
+def stalled(session: Path, base: Environment, seconds: float = 60.0) -> tuple[float, float, float]:
+    """Steps a second of a real run while nobody reads the terminal that watches it, beside that of
+    the same run without a terminal, before and after it; and seconds to the first key after it."""
+    from tunewright.engine.run.progress import last_step
+    from tunewright.engine.run.rundir import RunDir
+
+    words = ["--replay", str(session), "--stages", "train", "--set", "max_steps=100000",
+             "--set", "eval_strategy=no", "--set", "load_best_model_at_end=false",
+             "--set", "save_steps=100000", "--detach", "--json"]  # fmt: skip
+    started = subprocess.check_output([PROGRAM, *words], env=base, stderr=subprocess.DEVNULL)
+    run = RunDir(Path(json.loads(started)["path"]))
+
+    def pace(over: float) -> float:
+        before, at = last_step(run), time.monotonic()
+        time.sleep(over)
+        now = last_step(run)
+        assert before is not None
+        assert now is not None
+        return (now.step - before.step) / (time.monotonic() - at)
+
+    try:
+        while last_step(run) is None:
+            time.sleep(0.5)
+        alone = pace(seconds / 2)
+        with Terminal([PROGRAM, "--session", str(session)], base) as terminal:
+            terminal.until("running")
+            terminal.press("\r")
+            terminal.until("RUNNING")
+            watched = pace(seconds)
+            began = time.monotonic()
+            terminal.press("9")
+            terminal.until("[9 Runs]")
+            woke = time.monotonic() - began
+        return watched, (alone + pace(seconds / 2)) / 2, woke
+    finally:
+        subprocess.run([PROGRAM, "stop", str(run.path)], env=base, check=False, capture_output=True)
+        subprocess.run([PROGRAM, "wait", str(run.path)], env=base, check=False, capture_output=True)
+
+
+def bench_attach(row: Callable[..., None], session: Path, count: int = 1_000_000) -> None:
+    """A run of a million steps, opened; then what Train costs while it goes on."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        base = environment(home)
+        os.environ["TUNEWRIGHT_HOME"] = folder
+        empty, short = at_train(home, session, 3)
+        with Growing(short):
+            found = [attached(empty, base) for _ in range(3)]
+        less = statistics.median(held for _, _, held in found)
+        shutil.rmtree(short.path)
+        shutil.rmtree(empty.parent)
+        copy, run = at_train(home, session, count)
+        with Growing(run):
+            found = [attached(copy, base) for _ in range(5)]
+            drawn, exact, held = (statistics.median(values) for values in zip(*found, strict=True))
+            told = f"{exact:.2f} s to the exact curve; adds {held - less:.0f} MiB"
+            row(f"attach to {count:,} events: curve after (s)", drawn, None, told)
+            rate, core = traffic(copy, "6", base, 30.0)
+            row("live Train, bytes/s at 80x24", rate, None, f"{100 * core:.1f} % of a core")
+            middle, most = slow_answer(copy, "zlszlszls", base)
+            told = f"longest {most:.2f}; {2 * LINE_SECONDS:g} s of it are the line"
+            row("key over 200 ms, 5 KB/s: answer (s)", middle, None, told)
+
+
+def bench_stalled(row: Callable[..., None], session: Path) -> None:
+    """A terminal that nobody reads for a minute, on a run."""
+    with tempfile.TemporaryDirectory() as folder:
+        watched, alone, woke = stalled(session, environment(Path(folder)))
+        told = f"ratio {watched / alone:.3f}; the first key after it took {woke:.2f} s"
+        row("steps/s, terminal stalled / none", watched, alone, told)
+
+
 def bench_screen(
     row: Callable[..., None], pairs: Callable[..., tuple[float, float, str]], session: Path
 ) -> None:
@@ -106,3 +310,5 @@ def bench_screen(
             rate, core = traffic(session, key, base)
             row(f"{name}, bytes/s at 80x24", rate, None, f"{100 * core:.1f} % of a core")
         row("key to screen (ms)", answer_time(session, base) * 1e3, None, "median of 10")
+    bench_attach(row, session)
+    bench_stalled(row, session)

@@ -7,16 +7,25 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from jobs import finish_run
+from runs import ending, step, write_run
 from screens import drive, shown, until, write_session
 from textual.pilot import Pilot
 from tiny import TinyData
 
 from tunewright.engine.plan import Plan
+from tunewright.engine.run.events import (
+    Checkpoint,
+    Evaluated,
+    Sample,
+    StageDone,
+    StageStarted,
+)
 from tunewright.engine.run.rundir import RunDir
 from tunewright.hardware.snapshot import Gpu, GpuProcess, Host, Snapshot
 from tunewright.tui.app import TunewrightApp
@@ -58,7 +67,7 @@ class Shot(NamedTuple):
     size: tuple[int, int] = (80, 24)
     machine: str = "gpus"
     ascii: bool = False
-    run: bool = False
+    run: str = ""
 
 
 SHOTS = (
@@ -76,11 +85,18 @@ SHOTS = (
     Shot("method-wide", ("5",), "expected", (120, 40)),
     Shot("method-narrow", ("5",), "expected", (60, 20)),
     Shot("method-ascii", ("5",), "expected", ascii=True),
-    Shot("train-before", ("6",), "launch"),
-    Shot("train-done", ("6",), "done", run=True),
-    Shot("train-done-wide", ("6",), "done", (120, 40), run=True),
-    Shot("prove", ("7",), "held-out rows", run=True),
-    Shot("ship", ("8",), "logit", run=True),
+    Shot("train-before", ("6",), "enter launches it", machine="cpu"),
+    Shot("train-refused", ("6",), "nothing can be launched"),
+    Shot("train-done", ("6",), "DONE", run="done"),
+    Shot("train-done-wide", ("6",), "DONE", (120, 40), run="done"),
+    Shot("train-failed", ("6",), "FAILED", run="failed"),
+    Shot("train-failed-narrow", ("6",), "FAILED", (60, 20), run="failed"),
+    Shot("train-done-ascii", ("6",), "DONE", run="done", ascii=True),
+    Shot("train-answers", ("6", "v"), "other than wanted", run="done"),
+    Shot("runs", ("9",), "run-failed", run="done"),
+    Shot("runs-narrow", ("9",), "run-failed", (60, 20), run="done"),
+    Shot("prove", ("7",), "held-out rows", run="finished"),
+    Shot("ship", ("8",), "logit", run="finished"),
     Shot("keys", ("5", "question_mark"), "knob"),
     Shot("palette", ("1", "ctrl+p"), "a command"),
     Shot("too-small", ("1",), "needs 40x12", (39, 11)),
@@ -94,19 +110,41 @@ def finished(
     return RunDir(finish_run(tmp_path_factory.mktemp("finished"), tiny_model, tiny_data))
 
 
+def _written(home: Path, model: Path, data: TinyData) -> dict[str, RunDir]:
+    """A run that is done and one that failed, with two answers, evaluations and a spike."""
+    events = (
+        StageStarted(stage="baseline", title="measure the base model"),
+        Sample(stage="baseline", row=3, want='{"item": "lamp"}', got="a lamp"),
+        StageDone(stage="baseline", seconds=41.0, result={"verdict": "base zero-shot 0.0 % exact"}),
+        StageStarted(stage="train", title="train"),
+        *(step(n, loss=8.5 if n == 70 else None) for n in range(1, 101)),
+        Evaluated(step=50, eval_loss=0.9, seconds=1.0),
+        Evaluated(step=100, eval_loss=0.6, seconds=1.0),
+        Checkpoint(step=100, path="checkpoints/checkpoint-100", bytes=3 << 20, because="a test"),
+    )
+    failed = ending("failed", "out of memory", "tried to allocate 2 GiB", "halve the batch")
+    ends = {"done": ending("done"), "failed": failed}
+    return {
+        state: write_run(home, model, data, events, id=f"run-{state}", ended=end)
+        for state, end in ends.items()
+    }
+
+
 @pytest.mark.parametrize("shot", SHOTS, ids=lambda shot: shot.name)
 def test_a_screen_looks_as_it_did(
     shot: Shot,
     tmp_path: Path,
     tiny_model: Path,
     tiny_data: TinyData,
-    finished: RunDir,
+    request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TUNEWRIGHT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
     monkeypatch.chdir(tmp_path)
     seen = ""
+    runs = _written(tmp_path / "home", tiny_model, tiny_data) if shot.run else {}
 
     async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
         nonlocal seen
@@ -129,7 +167,9 @@ def test_a_screen_looks_as_it_did(
         size=shot.size,
         machine=lambda: MACHINES[shot.machine],
         plain_ascii=shot.ascii,
-        attach=finished if shot.run else None,
+        attach=request.getfixturevalue("finished")
+        if shot.run == "finished"
+        else runs.get(shot.run),
     )
     lines = [_without_paths(line) for line in seen.splitlines()]
     assert all(len(line) <= shot.size[0] for line in lines)
@@ -142,7 +182,8 @@ def test_a_screen_looks_as_it_did(
 
 
 def _without_paths(line: str) -> str:
-    """Folders of a test differ each time; what stands around them is squeezed."""
+    """Folders and times of a test differ; what stands around them is squeezed."""
+    line = re.sub(r"took [\d.]+ (s|min).*", "took <time>", line)
     if "/" not in line or not re.search(r"\S*/(pytest|tmp)\S*", line):
         return line
     return re.sub(r"\s+", " ", re.sub(r"\S*/\S*", "<path>", line)).strip()

@@ -95,7 +95,7 @@ def detail_lines(one: Listed, width: int) -> list[Text]:
     if one.step is not None:
         loss = "not finite" if one.step.loss is None else number(one.step.loss)
         parts.append(f"loss {loss} at step {one.step.step:,}")
-        if view.alive and one.step.eta_seconds is not None and one.stage == "train":
+        if view.alive and one.step.eta_seconds is not None and one.stage in ("train", ""):
             parts.append(f"left {duration(one.step.eta_seconds)} of training")
     lines.append(Text(shorten(", ".join(parts), width)))
     ended = view.ended

@@ -249,6 +249,8 @@ class TrainPane(Pane):
         lines = told.number_lines(now, width)
         if height < 12:
             return (ending or lines)[:3]
+        if ending and height < 18:
+            return [*lines, *ending]
         more = [told.memory_line(now, plan, width), told.checkpoint_line(now, plan, width)]
         lines += [line for line in more if line is not None]
         notable = told.notable_line(watched.loss.moments(), now, width)
@@ -294,7 +296,7 @@ class TrainPane(Pane):
             "anew": self._why_not_anew,
             "prove": lambda: None if self._state == "done" else "the run is not done",
             "resume": self._why_not_resume,
-            "checkpoint": lambda: self._why_not_ask(("running",)),
+            "checkpoint": self._why_not_checkpoint,
             "pause": lambda: self._why_not_ask(("running",)),
             "unpause": lambda: None if self._state == "paused" else "it is not paused",
             "stop": lambda: self._why_not_ask(("starting", "running", "paused")),
@@ -344,6 +346,13 @@ class TrainPane(Pane):
         if self._state is None:
             return "there is no run yet"
         return None if self._state in states else f"the run is {self._state}"
+
+    def _why_not_checkpoint(self) -> str | None:
+        if self._watched is None or self._state != "running":
+            return self._why_not_ask(("running",))
+        stage = self._watched.progress.started
+        training = stage is not None and stage.stage == "train"
+        return None if training else "only training writes checkpoints"
 
     def _why_not_see(self, what: str, none: str) -> str | None:
         return None if self._watched and getattr(self._watched.progress, what) else none

@@ -33,7 +33,7 @@ STATE_STYLES: dict[RunState, str] = {
 }
 
 # Measured on two cores: torch 3 s, transformers and trl 10 s more; a network disk takes longer.
-STARTING = "importing torch and transformers takes 10 to 20 s"
+STARTING = "importing torch and transformers, 10 to 20 s"
 
 # What each stage is for, said before it is launched.
 _PURPOSES = {
@@ -159,15 +159,22 @@ def stages_line(stages: Sequence[StageNow], width: int) -> Text:
                 line.append(f"✓ {stage.id}{took}  ")
             else:
                 line.append(f"· {stage.id}  ", "dim")
-        upcoming = next((stage.title for stage in stages if stage.state == "next"), None)
-        here = any(stage.state == "running" for stage in stages)
-        said = f"next: {plain(upcoming)}" if upcoming and here else ""
+        said = _next_said(stages)
         if line.cell_len + len(said) <= width:
             return line.append(said, "dim")
         if line.cell_len <= width:
             return line
     line.truncate(width, overflow="ellipsis")
     return line
+
+
+def _next_said(stages: Sequence[StageNow]) -> str:
+    """What comes after the stage that runs; "" when nothing does."""
+    states = [stage.state for stage in stages]
+    if "running" not in states:
+        return ""
+    after = stages[states.index("running") + 1 :]
+    return f"next: {plain(after[0].title)}" if after else ""
 
 
 def progress_line(now: RunProgress, stages: Sequence[StageNow], width: int) -> Text:
@@ -177,7 +184,8 @@ def progress_line(now: RunProgress, stages: Sequence[StageNow], width: int) -> T
     took = f"{duration(elapsed)}" if elapsed is not None else ""
     running = next((stage for stage in stages if stage.state == "running"), None)
     if not now.view.alive:
-        return _first_fitting([f"{_steps_said(now)}, {took} in all", _steps_said(now)], width)
+        said = _steps_said(now)
+        return _first_fitting([f"{said}, {took} in all", said] if took else [said], width)
     if running is None and stages and all(stage.state == "done" for stage in stages):
         return _first_fitting([f"all stages are done; ending, {took} so far", "ending"], width)
     if running is None:
