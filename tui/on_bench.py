@@ -17,8 +17,11 @@ def answers_on(bench: Workbench) -> Answers:
 
 
 def facts_on(bench: Workbench) -> Facts:
-    """What the rows on the bench say; nothing while they are not read."""
+    """What the rows on the bench say, and what was measured on them; nothing while they are not
+    read."""
     data = bench.data
     if not isinstance(data, DataFound):
         return Facts()
-    return data.counted
+    if bench.decided is None:
+        return data.counted
+    return msgspec.structs.replace(data.counted, measured=bench.decided.facts.measured)
