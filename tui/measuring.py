@@ -42,9 +42,8 @@ def cannot_measure(bench: Workbench, watched: Watched | None) -> str | None:
         return "data and model have to be known first"
     if bench.recorded() is None:
         return "the machine is still looked at"
-    severe = [trouble for trouble in bench.data.counted.troubles if trouble.severe]
-    if severe:
-        return f"repair the rows first: {severe[0].message}"
+    if bench.data.counted.broken:
+        return f"repair the rows first: {bench.data.counted.troubles[0].message}"
     return None
 
 

@@ -168,3 +168,27 @@ def test_every_measured_verdict_ends_in_a_command(measured: Measured, command: s
 def test_facts_with_figures_are_written_and_read_the_same() -> None:
     known = facts(figures(2, 25, 25))
     assert msgspec.json.decode(msgspec.json.encode(known), type=Facts) == known
+
+
+def test_a_machine_on_which_nothing_fits_costs_a_training_its_confidence() -> None:
+    answers = Answers(
+        external_lookup=False, prompting="fails", knowledge="none", behaviour=True, quality="high",
+        examples=800, preference_pairs=0,
+    )  # fmt: skip
+    assert decide(answers, Facts(fits=True)).confidence == "high"
+    found = decide(answers, Facts(fits=False))
+    assert (found.verdict, found.confidence) == ("fine_tune", "low")
+    assert "hardware.nothing_fits" in {reason.rule for reason in found.against}
+    works = decide(Answers(external_lookup=False, prompting="works"), Facts(fits=False))
+    assert works.confidence == "high"
+
+
+def test_rows_longer_than_the_context_are_told_before_a_training() -> None:
+    answers = Answers(
+        external_lookup=False, prompting="fails", knowledge="none", behaviour=True, quality="high"
+    )
+    found = decide(answers, Facts(rows=800, duplicate_rows=0, too_long=720))
+    told = {reason.rule: reason.sentence for reason in found.against}
+    assert "720 of 800 rows are longer than the model's context" in told["data.too_long"]
+    few = decide(answers, Facts(rows=800, duplicate_rows=0, too_long=10))
+    assert "data.too_long" not in {reason.rule for reason in (*few.against, *few.because)}
