@@ -10,7 +10,8 @@ import msgspec
 from tunewright.engine.data.example import DataFacts
 from tunewright.engine.evidence.decision import Decided
 from tunewright.engine.evidence.given import EvidenceInput
-from tunewright.engine.planner import check_ready, plan_recorded
+from tunewright.engine.planner import plan_recorded
+from tunewright.engine.ready import check_ready
 from tunewright.engine.results import read_decision
 from tunewright.engine.run.events import Note, Progress, StageStarted
 from tunewright.engine.run.launch import launch
