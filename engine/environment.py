@@ -43,9 +43,14 @@ def read_environment(host: Host, device: str | None = None) -> Environment:
     )
 
 
-def missing_training_packages() -> list[str]:
-    """Packages of the `[train]` extra that this interpreter lacks; found without importing them."""
+def missing_training_packages(*, training: bool = True, evidence: bool = False) -> list[str]:
+    """Packages of the `[train]` extra that this interpreter lacks; found without importing them.
+    `training`: those that load and train a model; `evidence`: those that retrieve and score."""
     from importlib.util import find_spec
 
-    needed = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
+    needed: tuple[str, ...] = ()
+    if training:
+        needed += ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
+    if evidence:
+        needed += ("bm25s", "sacrebleu", "rouge_score")
     return [name for name in needed if find_spec(name) is None]

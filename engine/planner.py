@@ -258,6 +258,13 @@ def _evidence(
 ) -> dict[str, Decision]:
     """The settings of evidence and pilot, where a session asks for them."""
     if inputs.evidence is None:
+        asked = [stage.id for stage in STAGES if stage.asked and stage.id in (inputs.stages or ())]
+        if asked:
+            raise Problem(
+                f"a training has no stage {asked[0]}",
+                why="what is measured before a decision is said by inputs.evidence of a session",
+                cure="tunewright decide --data DATA --model MODEL",
+            )
         return {}
     from tunewright.engine.evidence.plan import evidence_settings
 

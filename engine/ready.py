@@ -18,15 +18,18 @@ def check_ready(planned: Session, python: str | None, here: Snapshot | None = No
     """A `Problem` for a plan that does not fit, or where there is no training stack. `here` is this
     machine, when the plan was made for another one."""
     assert planned.plan is not None
-    if is_endpoint(planned.inputs.model):
-        return
-    refuse_invented(planned)
-    fit = planned.plan.chosen()
-    if here is not None:
-        fit = _fit_here(planned, fit, here)
-    if fit.verdict == "no":
-        raise does_not_fit(fit)
-    missing = missing_training_packages() if python is None else []
+    served = is_endpoint(planned.inputs.model)
+    if not served:
+        refuse_invented(planned)
+        fit = planned.plan.chosen()
+        if here is not None:
+            fit = _fit_here(planned, fit, here)
+        if fit.verdict == "no":
+            raise does_not_fit(fit)
+    evidence = planned.inputs.evidence is not None
+    missing = (
+        missing_training_packages(training=not served, evidence=evidence) if python is None else []
+    )
     if missing:
         raise Problem(
             "the training stack is not installed",

@@ -38,6 +38,7 @@ from tunewright.tui.frame import bar_line, bench_line, path_line
 from tunewright.tui.looking import look_at_model, look_at_rows
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.screens.ask import Ask
+from tunewright.tui.screens.guide import guide_lines
 from tunewright.tui.screens.keys import key_lines
 from tunewright.tui.screens.palette import Palette
 from tunewright.tui.screens.text import LongText, box_width
@@ -475,10 +476,9 @@ class TunewrightApp(App[int]):
 
     def do_help(self) -> None:
         commands = [(c, self.why_not(c.name)) for c in of_pane(self.pane.STEP)]
-        at = step(self.pane.STEP)
-        self.push_screen(
-            LongText(f"{at.title}: {at.question}", key_lines(commands, box_width(self)))
-        )
+        at, width = step(self.pane.STEP), box_width(self)
+        lines = [*key_lines(commands, width), *guide_lines(at.id, width)]
+        self.push_screen(LongText(f"{at.title}: {at.question}", lines))
 
     def do_quit(self) -> None:
         self.exit(0)

@@ -35,6 +35,13 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("choose", ("enter",), "choose", "answer with the marked choice", ("goal",)),
     Command("unanswer", ("backspace",), "question before", "take back the last answer", ("goal",)),
+    Command(
+        "measure",
+        ("e",),
+        "measure",
+        "measure prompting, retrieval and a pilot on your rows",
+        ("goal",),
+    ),
     Command("accept", ("enter",), "use it", "use this data and go on", ("data",)),
     Command("take", ("enter",), "use it", "use the marked model and go on", ("model",)),
     Command("edit", ("e",), "path", "type or paste a path", ("data", "model")),

@@ -39,8 +39,18 @@ def path_line(at: str, confirmed: tuple[str, ...], width: int) -> Text:
 
 def bench_line(bench: Workbench, width: int) -> Text:
     """What is on the bench: session, model, rows, device and what is free there, live."""
-    parts = [shorten(bench.inputs.name, 24), _model(bench), _rows(bench), _planned_device(bench)]
+    name = shorten(bench.inputs.name, 24)
+    parts = [name, _measured(bench), _model(bench), _rows(bench), _planned_device(bench)]
     return Text(" " + " │ ".join(part for part in parts if part), style="dim", no_wrap=True)
+
+
+def _measured(bench: Workbench) -> str:
+    """The figure of the decision, once it was measured; nothing while it is provisional."""
+    measured = bench.decided.facts.measured if bench.decided else None
+    if bench.decided is None or measured is None:
+        return ""
+    figure = measured.figure_of(bench.decided.decision.verdict)
+    return f"measured {figure.mean:.2f} {measured.metric}"
 
 
 def _model(bench: Workbench) -> str:

@@ -73,7 +73,7 @@ def look_at_rows(inputs: Inputs, base: Path, model: ModelFound | Problem) -> Dat
         rows = read_split(fresh, base, inputs.seed)
     except Problem as problem:
         return problem
-    counted = facts_of_rows(rows.train)
+    counted = facts_of_rows(rows.train, rows.held)
     if isinstance(model, Problem):
         return DataFound(fresh, rows, model, array("I"), counted)
     try:

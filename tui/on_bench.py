@@ -6,7 +6,8 @@ import msgspec
 
 from tunewright.engine.decide.answers import Answers
 from tunewright.engine.decide.facts import Facts
-from tunewright.tui.looking import DataFound
+from tunewright.engine.plan import Plan
+from tunewright.tui.looking import DataFound, ModelFound
 from tunewright.tui.workbench import Workbench
 
 
@@ -17,8 +18,19 @@ def answers_on(bench: Workbench) -> Answers:
 
 
 def facts_on(bench: Workbench) -> Facts:
-    """What the rows on the bench say; nothing while they are not read."""
+    """What the rows on the bench say, and what was measured on them; nothing while they are not
+    read."""
     data = bench.data
     if not isinstance(data, DataFound):
         return Facts()
-    return data.counted
+    context = (
+        bench.model.shape.max_position_embeddings if isinstance(bench.model, ModelFound) else None
+    )
+    return msgspec.structs.replace(
+        data.counted,
+        measured=bench.decided.facts.measured if bench.decided else None,
+        too_long=sum(n > context for n in data.lengths[: data.counted.rows or 0])
+        if context and data.lengths
+        else None,
+        fits=bench.plan.chosen().verdict != "no" if isinstance(bench.plan, Plan) else None,
+    )

@@ -16,10 +16,12 @@ from typing import Any
 import msgspec
 
 from tunewright.engine.demo.session import demo_session
+from tunewright.engine.evidence.decision import Decided
 from tunewright.engine.homes import sessions_home
 from tunewright.engine.model import DEMO_DATA
 from tunewright.engine.plan import Plan
 from tunewright.engine.planner import make_plan, recorded_by
+from tunewright.engine.results import read_decision
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.session import (
     VERSION,
@@ -43,11 +45,12 @@ FREE_MOVED = 0.02
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a person is in a session; kept beside it, since it is no intent. `run` is the
-    directory of the run that was launched from it last."""
+    directory of the run that was launched from it last, `evidence` that of its evidence run."""
 
     step: str = "machine"
     confirmed: tuple[str, ...] = ()
     run: str | None = None
+    evidence: str | None = None
 
 
 class Workbench:
@@ -65,6 +68,8 @@ class Workbench:
         self.plan: Plan | Problem | None = None
         # While its run works, free memory says nothing about the next one: no plan is made on it.
         self.run_lives = False
+        # What the evidence run decided; None until it was read, and when rows or model change.
+        self.decided: Decided | None = None
         self.ticket = 0
         self.saver = Saver()
         self.history = History()
@@ -78,6 +83,7 @@ class Workbench:
         path = path or _last_session() or sessions_home() / "demo" / "session.json"
         session = load_session(path) if path.is_file() else demo_session()
         bench = cls(path, session, _read_place(path))
+        bench.decided = _read_decided(bench.evidence())
         bench.save()
         return bench
 
@@ -115,6 +121,8 @@ class Workbench:
             self.model = self.data = None
         if "data" in changes or "seed" in changes:
             self.data = None
+        if {"model", "data", "seed"} & set(changes):
+            self._forget_evidence()
         if {"model", "data", "seed"} & set(changes):
             self.ticket += 1
         self.save()
@@ -175,6 +183,8 @@ class Workbench:
             return False
         setattr(self, kind, what)
         if isinstance(what, DataFound) and what.data != self.inputs.data:
+            if self.inputs.data.fingerprint is not None:
+                self._forget_evidence()
             inputs = msgspec.structs.replace(self.inputs, data=what.data)
             # What a run gave on other bytes is no expectation for these.
             self.session = Session(version=VERSION, inputs=inputs)
@@ -246,6 +256,26 @@ class Workbench:
         self.place = msgspec.structs.replace(self.place, run=str(run.path))
         self.save()
 
+    def measuring(self, run: RunDir) -> None:
+        """An evidence run was started from this session; what an earlier one said is past."""
+        self.decided = None
+        self.place = msgspec.structs.replace(self.place, evidence=str(run.path))
+        self.save()
+
+    def evidence(self) -> RunDir | None:
+        """The evidence run of this session, if it is still there."""
+        if self.place.evidence is None or not (Path(self.place.evidence) / "run.json").is_file():
+            return None
+        return RunDir(Path(self.place.evidence))
+
+    def measured(self, decided: Decided | None) -> None:
+        """The evidence run is done: what it decided goes into the rules."""
+        self.decided = decided
+
+    def _forget_evidence(self) -> None:
+        self.decided = None
+        self.place = msgspec.structs.replace(self.place, evidence=None)
+
     def run(self) -> RunDir | None:
         """The run that was launched last from this session, if it is still there."""
         if self.place.run is None or not (Path(self.place.run) / "run.json").is_file():
@@ -314,6 +344,15 @@ def _read_place(session: Path) -> Place:
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
         # Only where the cursor was: not worth a complaint.
         return Place()
+
+
+def _read_decided(run: RunDir | None) -> Decided | None:
+    """What an evidence run decided; None while it goes on, and where it cannot be read: the Goal
+    step tells why, and measures again."""
+    try:
+        return None if run is None else read_decision(run)
+    except Problem:
+        return None
 
 
 def _last_session() -> Path | None:

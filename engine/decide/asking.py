@@ -59,7 +59,7 @@ def _first(answers: Answers, facts: Facts) -> str | None:
 def outcome(case: Case) -> Hashable:
     """What the questions are asked for: the verdict, and whether preference training follows."""
     verdict = settle(case)
-    trains = verdict in ("fine_tune", "fine_tune_rag")
+    trains = verdict in _TRAINS
     return verdict, trains and (case.pairs or 0) >= FEW
 
 
@@ -97,20 +97,29 @@ def _values(id: str) -> list[Any]:
 
 def _completions(answers: Answers, facts: Facts, leaving: str | None = None) -> Iterator[Answers]:
     """All ways to answer, or not to answer, what is open; `leaving` one question open. Where the
-    first answers decide alone, the others are left open too: they change nothing then."""
+    first answers decide alone, the others are left open too: they change nothing then, but for
+    what is trained on."""
     ids = [id for id in _open(answers, facts) if id != leaving]
     decisive = [id for id in ids if id in _DECISIVE]
     for start in _answered(answers, decisive):
-        if decided(case_of(start, facts)) is not None:
-            yield start
-        else:
-            yield from _answered(start, [id for id in ids if id not in _DECISIVE])
+        alone = decided(case_of(start, facts))
+        yield from _answered(
+            start,
+            [
+                id
+                for id in ids
+                if id not in _DECISIVE
+                and (alone is None or (id == "preference_pairs" and alone in _TRAINS))
+            ],
+        )
 
 
 def _answered(answers: Answers, ids: list[str]) -> Iterator[Answers]:
     for values in product(*([None, *_representatives(id)] for id in ids)):
         yield msgspec.structs.replace(answers, **dict(zip(ids, values, strict=True)))
 
+
+_TRAINS = ("fine_tune", "fine_tune_rag")
 
 # The questions that the deciding rules read.
 _DECISIVE = ("external_lookup", "prompting", "knowledge")

@@ -121,7 +121,9 @@ def _confidence(
     trains = verdict in _TRAINS
     for rule in rules:
         about_rows = rule.id.startswith("data.")
-        if rule.doubt == "much" and (not about_rows or trains or verdict == "collect_data"):
+        about_machine = rule.id.startswith("hardware.")
+        concerns = trains or verdict == "collect_data"
+        if rule.doubt == "much" and (concerns or not (about_rows or about_machine)):
             much.append(rule.sentence(case))
         elif rule.doubt == "some" and (stance(rule, verdict) < 0 or rule.source == MEASURED):
             some.append(rule.sentence(case))

@@ -29,6 +29,8 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     `distinct_answers`: different last answers of the training rows.
     `answers`: what the answers are, as in `DataFacts`. `troubles`: what is wrong with the rows.
     `measured`: what a measurement on them found; `refused`: none was made, since they are too bad.
+    `too_long`: training rows that exceed the model's context. `fits`: whether some training fits
+    the machine; both None until a model is known.
     """
 
     rows: int | None = None
@@ -40,6 +42,8 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     troubles: tuple[Trouble, ...] = ()
     measured: Measured | None = None
     refused: bool = False
+    too_long: int | None = None
+    fits: bool | None = None
 
     @property
     def total(self) -> int | None:

@@ -130,6 +130,11 @@ class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return False
         return self.expected > self.prompting.mean + _WORTH and self.expected > self.tuned.mean
 
+    def figure_of(self, verdict: Verdicts) -> Figure:
+        """The figure that belongs to a verdict; that of the best prompt where it has none."""
+        own = {"rag": self.retrieval, "fine_tune": self.tuned, "fine_tune_rag": self.tuned}
+        return own.get(verdict) or self.prompting
+
     def headline(self) -> str:
         """The figures in a line: "exact match on 50 rows: prompting 0.10 [...], …"."""
         parts = [f"prompting {self.prompting} ({self.prompting.title})"]

@@ -42,6 +42,8 @@ DATA_CHECKLIST = (
     "or near-duplicates"
 )
 _A_LITTLE = 0.02
+# As many cut rows as planning lets pass.
+_MOST_TOO_LONG = 0.05
 _GRADE: dict[Prompting | None, int] = {"fails": 1, "partly": 2, "works": 3}
 _SAID: dict[Prompting | None, str] = {
     "works": "works",
@@ -563,6 +565,28 @@ RULES: tuple[Rule, ...] = (
         ),
         "count of the rows",
         "some",
+    ),
+    Rule(
+        "data.too_long",
+        lambda c: (c.facts.too_long or 0) > _MOST_TOO_LONG * (c.facts.rows or 0),
+        (("collect_data", SLIGHT),),
+        lambda c: (
+            f"{c.facts.too_long:,} of {c.facts.rows:,} rows are longer than the model's context: "
+            "the end of their answer would be cut; shorten them, or take a model with a longer one"
+        ),
+        "lengths of the rows under the model's tokenizer",
+        "some",
+    ),
+    Rule(
+        "hardware.nothing_fits",
+        lambda c: c.facts.fits is False,
+        (("fine_tune", -SLIGHT),),
+        _said(
+            "no training of this model fits this machine: another one is needed for it, or a "
+            "smaller model"
+        ),
+        "predicted memory against what is free",
+        "much",
     ),
     *_trouble_rules(),
 )

@@ -92,10 +92,7 @@ class Prompts:
         """
 
         def asked(row: Example, found: Sequence[int]) -> Example:
-            numbered = [f"[{n}] {passages[place].text}" for n, place in enumerate(found, 1)]
-            *before, question, answer = row.messages
-            text = "\n".join([*numbered, "", question.content]) if found else question.content
-            return Example((*before, Message(question.role, text), answer), row.place)
+            return with_passages(row, [passages[place].text for place in found])
 
         def build(row: Example, shots: int, count: int) -> Prompted:
             found = finder.find(asked_of(row), count)
@@ -124,14 +121,25 @@ class Prompts:
         else:
             told = f"{first.content}\n{instruction}"
         system = Message("system", told + self._after)
-        return self._ended(Example((system, *rest), row.place))
+        return self._ended(msgspec.structs.replace(row, messages=(system, *rest)))
 
     def _ended(self, row: Example) -> Example:
-        if not self._after:
-            return row
-        *before, question, answer = row.messages
-        question = Message(question.role, question.content + self._after)
-        return Example((*before, question, answer), row.place)
+        return _question(row, lambda text: text + self._after) if self._after else row
+
+
+def with_passages(row: Example, texts: Sequence[str]) -> Example:
+    """A row with numbered passages before its last question."""
+    numbered = [f"[{n}] {text}" for n, text in enumerate(texts, 1)]
+    return _question(row, lambda text: "\n".join([*numbered, "", text])) if texts else row
+
+
+def _question(row: Example, change: Callable[[str], str]) -> Example:
+    """The row with its last question changed; a tool's result may stand between it and the
+    answer."""
+    turns = list(row.messages)
+    at = max(n for n, turn in enumerate(turns) if turn.role == "user")
+    turns[at] = msgspec.structs.replace(turns[at], content=change(turns[at].content))
+    return msgspec.structs.replace(row, messages=tuple(turns))
 
 
 def fit(plan: ArmPlan, row: Example, fits: Callable[[Example], bool]) -> Prompted | None:

@@ -60,9 +60,7 @@ class EndpointAsker:
                 "/chat/completions",
                 {
                     "model": self.served_as,
-                    "messages": [
-                        {"role": m.role, "content": m.content} for m in example.messages[:-1]
-                    ],
+                    "messages": [turn.turn() for turn in example.messages[:-1]],
                     "max_tokens": self._limit,
                     "temperature": 0,
                     "seed": 0,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -32,4 +31,4 @@ class EvidenceInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
 
 def is_endpoint(model: str) -> bool:
     """Whether a model is named by the URL of an OpenAI-compatible server, not by a folder."""
-    return urlsplit(model).scheme in ("http", "https")
+    return model.startswith(("http://", "https://"))

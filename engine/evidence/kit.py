@@ -10,9 +10,8 @@ from typing import Any, Literal
 import msgspec
 
 from tunewright.engine.data.example import Example, Message
-from tunewright.engine.data.formats import FORMATS
 from tunewright.engine.decide.guide import Verdicts
-from tunewright.engine.evidence.arms import ArmPlan, Prompts
+from tunewright.engine.evidence.arms import ArmPlan, Prompts, with_passages
 from tunewright.engine.evidence.index import Index
 from tunewright.engine.evidence.measure import plan_arms
 from tunewright.engine.evidence.missing import write_missing
@@ -136,23 +135,17 @@ def _rendered(job: Job, plan: ArmPlan, folder: Path) -> list[str]:
         for place, row in enumerate(rows):
             without = (place,) if own and training else ()
             found = index.find(asked_of(row), plan.passages, without)
-            lines.append(_line(with_passages(row, [plan.source[i].text for i in found])))
+            lines.append(json_row(with_passages(row, [plan.source[i].text for i in found])))
         _write(folder / f"{name}.jsonl", "\n".join(lines) + "\n")
     return ["train.jsonl", "eval.jsonl"]
 
 
-def with_passages(row: Example, texts: Sequence[str]) -> Example:
-    """A row with numbered passages before its last question."""
-    *before, question, answer = row.messages
-    numbered = [f"[{n}] {text}" for n, text in enumerate(texts, 1)]
-    content = "\n".join([*numbered, "", question.content]) if texts else question.content
-    return Example((*before, Message(question.role, content), answer), row.place)
-
-
-def _line(example: Example) -> str:
-    turns: list[dict[str, Any]] = [{"role": m.role, "content": m.content} for m in example.messages]
-    assert FORMATS[0].needs == ("messages",)
-    return json.dumps({"messages": turns}, ensure_ascii=False)
+def json_row(example: Example) -> str:
+    """A row as one line of a file of messages."""
+    row: dict[str, Any] = {"messages": [turn.turn() for turn in example.messages]}
+    if example.tools:
+        row["tools"] = list(example.tools)
+    return json.dumps(row)
 
 
 def _system(train: Sequence[Example]) -> str | None:

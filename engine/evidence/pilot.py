@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 import msgspec
 
 from tunewright.engine.data.example import Example
+from tunewright.engine.evidence.kit import json_row
 from tunewright.engine.evidence.measure import scored
 from tunewright.engine.evidence.plan import PILOT_BATCH, pilot_steps
 from tunewright.engine.evidence.result import Arm, Evidence, Group, Pilot, PilotPoint
@@ -110,10 +110,7 @@ def _point(
 def _small_job(job: Job, folder: Path, train: Sequence[Example], rate: float) -> Job:
     """The same run on a slice: its rows in a file of their own, and a short schedule."""
     path = folder / f"{len(train)}-rows.jsonl"
-    lines = [
-        json.dumps({"messages": [{"role": m.role, "content": m.content} for m in e.messages]})
-        for e in train
-    ]
+    lines = [json_row(example) for example in train]
     write_atomic(path, "\n".join(lines) + "\n")
     session = job.session
     assert session.plan is not None

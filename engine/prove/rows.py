@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+import msgspec
+
 from tunewright.engine.data.example import Example, Message
 from tunewright.engine.data.tokens import Loss, Renderer, Tokens
 from tunewright.engine.prove.score import AnswerKind
@@ -62,8 +64,8 @@ def with_shots(row: Example, shots: Sequence[Example], after: str = "") -> Examp
     shown: list[Message] = []
     for shot in shots:
         *before, last = (m for m in shot.messages if m.role != "system")
-        shown += [*before, Message(role=last.role, content=last.content + after)]
-    return Example(messages=(*system, *shown, *turns), place=row.place)
+        shown += [*before, msgspec.structs.replace(last, content=last.content + after)]
+    return msgspec.structs.replace(row, messages=(*system, *shown, *turns))
 
 
 def held_out(job: Job) -> HeldOut:

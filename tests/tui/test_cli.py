@@ -187,6 +187,7 @@ def test_every_verb_takes_json(live: Live) -> None:
         (("train", "MODEL", "DATA", "--set", "hub_token=x"), "hub_token"),
         (("train", "MODEL", "DATA", "--method", "magic"), "magic"),
         (("train", "MODEL", "DATA", "--stages", "bake"), "bake"),
+        (("train", "MODEL", "DATA", "--stages", "evidence"), "no stage evidence"),
         (("train", "MODEL", "DATA", "--format", "csv"), "csv"),
         (("train", "MODEL", "DATA", "--eval-fraction", "7"), "makes no sense"),
         (("train", "MODEL", "DATA", "--max-steps", "0"), "above 0"),

@@ -16,7 +16,9 @@ from tunewright.engine.decide.decide import decide
 from tunewright.engine.decide.facts import Facts
 from tunewright.engine.decide.questions import QUESTIONS, Question
 from tunewright.engine.decide.verdict import Verdict
+from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.text import plain, shorten
+from tunewright.tui.measuring import LOOK_SECONDS, Watched, cannot_measure, start_measuring, watch
 from tunewright.tui.on_bench import answers_on, facts_on
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.screens.text import LongText
@@ -43,13 +45,20 @@ class GoalPane(Pane):
         self._question: Question | None = None
         self._verdict: Verdict | None = None
         self._asked: tuple[Answers, Facts] | None = None
+        self._watched: Watched | None = None
+        self._looking = False
 
     def compose(self) -> ComposeResult:
         yield Lines(id="question")
         yield Rows([Column("")], id="choices")
         yield Input(id="typed", compact=True)
         yield Lines(id="wrong")
+        yield Lines(id="measuring")
         yield Lines(id="verdict")
+
+    def on_mount(self) -> None:
+        self.set_interval(LOOK_SECONDS, self._watch)
+        self._watch()
 
     @property
     def answers(self) -> Answers:
@@ -90,6 +99,7 @@ class GoalPane(Pane):
     def _draw(self) -> None:
         width = max(20, self.size.width - 2)
         question, verdict = self._question, self._verdict
+        self.query_one("#measuring", Lines).show(watched_lines(self._watched, width))
         lines = self.query_one("#question", Lines)
         choices, typed = self.query_one("#choices", Rows), self.query_one("#typed", Input)
         choices.display = question is not None and bool(question.choices)
@@ -114,6 +124,8 @@ class GoalPane(Pane):
     # -- commands
 
     def why_not(self, command: str) -> str | None:
+        if command == "measure":
+            return cannot_measure(self.bench, self._watched)
         if command == "unanswer" and not given(self.answers):
             return "nothing is answered yet"
         return None
@@ -150,8 +162,52 @@ class GoalPane(Pane):
                 LongText("the verdict and its rules", why_lines(self._verdict, 72))
             )
 
+    # -- the evidence run
+
+    def do_measure(self) -> None:
+        """Start the evidence run, detached; it goes on when the screen is closed."""
+        bench = self.bench
+        recorded = bench.recorded()
+        assert recorded is not None
+        inputs, base = bench.inputs, bench.base
+
+        def then(run: RunDir) -> None:
+            bench.measuring(run)
+            self._watched = None
+            self._watch()
+            self.post_message(self.Changed())
+
+        self.in_thread(lambda: start_measuring(inputs, recorded, base), then)
+
+    def _watch(self) -> None:
+        run = self.bench.evidence()
+        if run is None or self._looking or self.bench.decided is not None:
+            return
+        self._looking = True
+
+        def then(found: Watched) -> None:
+            self._looking = False
+            if self.bench.evidence() is None:
+                return
+            before, self._watched = self._watched, found
+            if found.decided is not None:
+                self.bench.measured(found.decided)
+                self.post_message(self.Changed())
+            elif found != before and self.tunewright.pane is self:
+                self._draw()
+                self.tunewright.show_frame()
+
+        self.in_thread(lambda: watch(run), then)
+
     def copied(self) -> str | None:
         return self.query_one("#verdict", Lines).shown or None
+
+
+def watched_lines(watched: Watched | None, width: int) -> list[Text]:
+    """How far the evidence run is, or how it ended without a verdict; nothing when it has one."""
+    if watched is None or watched.decided is not None:
+        return []
+    return wrapped(Text(f"measuring: {plain(watched.told)}", "bold"), width, 11)
 
 
 def given(answers: Answers) -> list[str]:
@@ -191,9 +247,15 @@ def verdict_lines(verdict: Verdict, width: int, *, whole: bool) -> list[Text]:
     """The verdict with what speaks for and against it; short while questions are open."""
     so_far = "" if whole else "so far: "
     provisional = "measured" if verdict.measured else "provisional until measured"
+    if verdict.measured and verdict.spoke != "both":
+        provisional += f", the {verdict.spoke} spoke"
     head = Text(f"{so_far}{verdict.title}", "bold")
     head.append(f"   {provisional}, confidence {verdict.confidence}", "dim")
     lines = wrapped(head, width)
+    for trouble in verdict.repair:
+        lines += wrapped(Text(f" ! {plain(trouble.message)}: {plain(trouble.repair)}"), width, 3)
+    if verdict.measurement:
+        lines += wrapped(f" = {plain(verdict.measurement)}", width, 3)
     for mark, reasons in (("+", verdict.because), ("-", verdict.against)):
         for reason in reasons[: None if whole else 2]:
             lines += wrapped(f" {mark} {plain(reason.sentence)}", width, 3)

@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
             why="a model was named, and no data",
             cure=f"tunewright decide --data FILE --model {options.model}",
         )
-    if any(trouble.severe for trouble in facts.troubles) and not options.anyway:
+    if facts.broken and not options.anyway:
         import msgspec
 
         say.note("nothing was measured: the rows have to be repaired first (--anyway measures)")

@@ -10,13 +10,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from measured_figures import facts as measured_facts
+from measured_figures import figures
 
 from tunewright.engine.decide.answers import Answers
 from tunewright.engine.decide.asking import JUDGED, next_question, outcome
 from tunewright.engine.decide.case import case_of
 from tunewright.engine.decide.decide import decide, stance, with_change
 from tunewright.engine.decide.facts import Facts
-from tunewright.engine.decide.questions import BY_ID
+from tunewright.engine.decide.questions import BY_ID, fact_answer
 from tunewright.engine.decide.settle import fired, settle
 
 KNOWN: dict[str, tuple[Any, ...]] = {
@@ -95,12 +97,20 @@ def test_training_is_never_advised_on_few_or_bad_rows_nor_where_prompting_works(
             assert verdict not in ("fine_tune", "collect_data"), answers
 
 
-@pytest.mark.parametrize("facts", COUNTED, ids=["unknown", "demo", "same", "conflicts", "mixed"])
+MEASURED = tuple(
+    measured_facts(figures(*right)) for right in ((46,), (2, 3, 4), (2, 20, 48), (2, 25, 25))
+)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [*COUNTED, *MEASURED],
+    ids=["unknown", "demo", "same", "conflicts", "mixed", "suffices", "nothing", "tuned", "both"],
+)
 def test_a_question_that_is_skipped_never_changes_the_verdict(facts: Facts) -> None:
     """The whole questionnaire, walked with every set of answers: what it did not ask, because of
     facts or of earlier answers, leads to the same verdict and training when it is answered."""
-    by_facts = [id for id, told in (("examples", facts.distinct), ("quality", facts.quality))
-                if told is not None]  # fmt: skip
+    by_facts = [id for id in JUDGED if fact_answer(id, facts) is not None]
     walked: dict[Answers, Any] = {}
 
     @cache

@@ -3,60 +3,16 @@ where they show something."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import pytest
+from measured_figures import arm, evidence, facts, figures
 
 from tunewright.engine.decide.answers import Answers
 from tunewright.engine.decide.decide import decide
 from tunewright.engine.decide.facts import Facts
 from tunewright.engine.decide.measured import Measured, measured_of
 from tunewright.engine.decide.next_step import Named
-from tunewright.engine.evidence.measure import scored
-from tunewright.engine.evidence.result import Arm, Evidence, Group, Pilot, PilotPoint
 from tunewright.engine.suspect.trouble import Trouble
-
-ROWS = 50
-
-
-def arm(id: str, group: Group, right: int, offset: int = 0, form: Any = "short") -> Arm:
-    """An arm that gets `right` of the rows right, beginning at row `offset`."""
-    wants = [f"answer {n}" for n in range(ROWS)]
-    hits = {(offset + n) % ROWS for n in range(right)}
-    answers = [want if n in hits else "wrong" for n, want in enumerate(wants)]
-    return scored(id, f"title of {id}", group, wants, answers, form, seed=1)
-
-
-def evidence(*arms: Arm, target: float | None = 0.85) -> Evidence:
-    return Evidence(
-        figures={}, verdict="", form="short", primary="exact", target=target,
-        rows=tuple(range(ROWS)), asks=("q",) * ROWS, wants=("w",) * ROWS, leaked=0, left_out=0,
-        instruction="", shots=(), arms=arms, examples_help=None, no_likelihood="",
-        max_new_tokens=8, served_as=None, threads=None, seconds=1.0,
-    )  # fmt: skip
-
-
-def pilot(*right: int, expected: float | None = None) -> Pilot:
-    points = tuple(
-        PilotPoint(100 * 2**n, 60, 4, 1.0, arm(f"tuned_{n}", "training", count))
-        for n, count in enumerate(right)
-    )
-    return Pilot({}, "", 5e-4, points, None, None, None, expected, 1.0)
-
-
-def figures(
-    prompting: int, retrieval: int | None = None, tuned: int | None = None, **more: Any
-) -> Measured:
-    arms = [arm("few_shot", "prompting", prompting)]
-    if retrieval is not None:
-        arms.append(arm("retrieve_documents", "retrieval", retrieval))
-    trained = None if tuned is None else pilot(tuned, **more)
-    return measured_of(evidence(*arms), trained, seed=1)
-
-
-def facts(measured: Measured, **more: Any) -> Facts:
-    return Facts(rows=600, eval_rows=50, duplicate_rows=0, measured=measured, **more)
 
 
 @pytest.mark.parametrize(
@@ -212,3 +168,27 @@ def test_every_measured_verdict_ends_in_a_command(measured: Measured, command: s
 def test_facts_with_figures_are_written_and_read_the_same() -> None:
     known = facts(figures(2, 25, 25))
     assert msgspec.json.decode(msgspec.json.encode(known), type=Facts) == known
+
+
+def test_a_machine_on_which_nothing_fits_costs_a_training_its_confidence() -> None:
+    answers = Answers(
+        external_lookup=False, prompting="fails", knowledge="none", behaviour=True, quality="high",
+        examples=800, preference_pairs=0,
+    )  # fmt: skip
+    assert decide(answers, Facts(fits=True)).confidence == "high"
+    found = decide(answers, Facts(fits=False))
+    assert (found.verdict, found.confidence) == ("fine_tune", "low")
+    assert "hardware.nothing_fits" in {reason.rule for reason in found.against}
+    works = decide(Answers(external_lookup=False, prompting="works"), Facts(fits=False))
+    assert works.confidence == "high"
+
+
+def test_rows_longer_than_the_context_are_told_before_a_training() -> None:
+    answers = Answers(
+        external_lookup=False, prompting="fails", knowledge="none", behaviour=True, quality="high"
+    )
+    found = decide(answers, Facts(rows=800, duplicate_rows=0, too_long=720))
+    told = {reason.rule: reason.sentence for reason in found.against}
+    assert "720 of 800 rows are longer than the model's context" in told["data.too_long"]
+    few = decide(answers, Facts(rows=800, duplicate_rows=0, too_long=10))
+    assert "data.too_long" not in {reason.rule for reason in (*few.against, *few.because)}

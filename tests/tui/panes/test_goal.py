@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import msgspec
 import pytest
+from measured_figures import facts, figures
 from screens import drive, shown, until, write_session
 from textual.pilot import Pilot
 from tiny import TinyData
 
+from tunewright.engine.decide.answers import Answers
+from tunewright.engine.decide.decide import decide
+from tunewright.engine.decide.next_step import Named
+from tunewright.engine.evidence.decision import Decided
+from tunewright.engine.run.rundir import ExitRecord, RunDir, RunRecord, create, write_exit
 from tunewright.engine.session import load_session
 from tunewright.tui.app import TunewrightApp
 
@@ -63,3 +71,82 @@ def test_the_last_answer_can_be_taken_back_and_the_rules_read(session: Path) -> 
     drive(session, walk)
     answers = load_session(session).inputs.answers
     assert answers is None or answers.goal is None
+
+
+def decided_run(folder: Path, retrieval: int) -> RunDir:
+    """An evidence run that is done: retrieval got that many of 50 rows right, prompting 2."""
+    measured = figures(2, retrieval)
+    known = facts(measured)
+    found = decide(Answers(external_lookup=False), known, Named(run="r", kit="kit"))
+    run = create(folder, b"{}", RunRecord(id="decide-x", name="x", created=1.0))
+    decided = Decided({"verdict": found.verdict}, "line", Answers(), known, found, ())
+    (run.results / "decision.json").write_bytes(msgspec.json.encode(decided))
+    write_exit(run, ExitRecord("done", 0, 1, 2.0, "done"))
+    return run
+
+
+def test_what_was_measured_stands_in_the_status_line_and_leads_the_verdict(
+    session: Path, tmp_path: Path
+) -> None:
+    run = decided_run(tmp_path / "run", 45)
+    place = session.with_name(session.stem + ".place.json")
+    place.write_bytes(msgspec.json.encode({"step": "machine", "evidence": str(run.path)}))
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await until(pilot, lambda: "measured 0.90 exact match" in shown(app))
+        await pilot.press("2")
+        await until(pilot, lambda: "RAG (retrieval)" in shown(app))
+        assert "measured, the measurement spoke" in shown(app)
+        assert "provisional" not in shown(app)
+        # Other rows: what was measured says nothing of them.
+        app.bench.use_data("demo:orders")
+        app.show_all()
+        await until(pilot, lambda: "measured 0.90" not in shown(app))
+        assert app.bench.evidence() is None
+
+    drive(session, walk)
+
+
+def test_broken_rows_are_told_and_not_measured(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNEWRIGHT_HOME", str(tmp_path / "home"))
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(
+        "".join(
+            json.dumps({"prompt": f"Ana orders {n} lamp", "completion": f"Ana orders {n} lamp"})
+            + "\n"
+            for n in range(80)
+        )
+    )
+    session = write_session(tmp_path / "s", tiny_model, TinyData(rows, rows))
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: "What should the model do?" in shown(app))
+        await until(pilot, lambda: "are their inputs, copied" in shown(app))
+        reason = app.pane.why_not("measure")
+        assert reason is not None
+        assert "repair the rows first" in reason
+
+    drive(session, walk)
+
+
+@pytest.mark.slow
+def test_a_key_measures_in_a_detached_run_until_the_verdict_is_measured(
+    session: Path, tmp_path: Path
+) -> None:
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: app.pane.why_not("measure") is None, 60)
+        await pilot.press("x", "enter")
+        await until(pilot, lambda: "live, or act" in shown(app))
+        await pilot.press("e")
+        await until(pilot, lambda: "measuring:" in shown(app), 60)
+        assert app.pane.why_not("measure") == "it is being measured"
+        await until(pilot, lambda: "measured 0.00 exact match" in shown(app), 180)
+        assert "measuring:" not in shown(app)
+
+    drive(session, walk)
+    (run,) = (tmp_path / "home" / "runs").iterdir()
+    assert (run / "results" / "decision.json").is_file()
