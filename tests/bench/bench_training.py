@@ -1,7 +1,8 @@
 """CPU-seconds a token of the training loop alone: our stage, and the shortest plain TRL script.
 
 Both train the same rows of the demo on the same model with the same settings, and both are measured
-in the same way: CPU time of the process from the start of `Trainer.train` to its end.
+in the same way: CPU time of the process from the start of `Trainer.train` to its end, with one
+thread: several of them wait for each other in a loop, which on a busy machine is most of the time.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-STEPS = 8
+STEPS = 4
 BATCH = 8
 LENGTH = 96
 RATE = 5e-4
@@ -21,7 +22,7 @@ RATE = 5e-4
 
 def loop_seconds(which: str, folder: Path) -> float:
     """CPU-seconds a token of one run in a process of its own."""
-    environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "2"}
+    environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, __file__, which, str(folder)],
         capture_output=True, text=True, env=environment, check=False,
@@ -58,7 +59,7 @@ def plain(folder: Path, model: Path, rows: list[dict[str, Any]]) -> None:
     from peft import LoraConfig
     from trl import SFTConfig, SFTTrainer
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     SFTTrainer(
         model=str(model),
         args=SFTConfig(
@@ -107,7 +108,7 @@ def ours(folder: Path, model: Path, rows: list[dict[str, Any]]) -> None:
         sft.run(
             Job(
                 run_dir=run_dir, session=session, model_dir=model, attempt=1, device="cpu",
-                emit=events.write, orders=_Nobody(), threads={"train": 2},
+                emit=events.write, orders=_Nobody(), threads={"train": 1},
             )
         )  # fmt: skip
 
