@@ -1,0 +1,135 @@
+"""Running the training step on fakes: forward, loss and backward of a model, under a recorder."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import torch
+
+from tunewright.engine.trace.build import fake
+from tunewright.engine.trace.log import Family, Trace
+from tunewright.engine.trace.record import Recorder
+from tunewright.engine.trace.setup import TraceSetup
+
+# cuBLAS's workspace, which torch takes from the caching allocator: 4096 KiB x 2 + 16 KiB x 8
+# (aten/src/ATen/cuda/CublasHandlePool.cpp; 32 MiB from compute capability 9.0 on).
+CUBLAS_WORKSPACE = (4096 * 2 + 16 * 8) << 10
+
+
+def layer_list(model: Any) -> tuple[str, Any]:
+    """(name, ModuleList) of the decoder's layers: the longest list of modules that hold weights."""
+    lists = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.ModuleList)
+    ]
+    return max(lists, key=lambda found: len(found[1]), default=("", torch.nn.ModuleList()))
+
+
+def run_step(model: Any, setup: TraceSetup) -> Trace:
+    """Trace weights, forward and backward of one micro-batch (two, when gradients accumulate)."""
+    recorder = Recorder()
+    prefix, layers = layer_list(model)
+    cuda = setup.device == "cuda"
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    _prepare(model, setup)
+    placed = fake(model)
+    model.train()
+    _place(recorder, placed, trained, prefix, setup)
+    recorder.watch_modules(model)
+    recorder.watch_layers(layers)
+    parameters = dict(model.named_parameters())
+    with recorder:
+        if cuda:
+            recorder.enter("start")
+            with recorder.of("workspace"):
+                workspace = torch.empty(CUBLAS_WORKSPACE, dtype=torch.uint8)
+        for suffix in ("", "_more") if setup.gradient_accumulation else ("",):
+            recorder.enter(f"forward{suffix}")
+            loss, output = _loss(model, setup)
+            recorder.enter(f"backward{suffix}")
+            loss.backward()
+            gradients = {
+                name: recorder.id_of(parameter.grad)
+                for name, parameter in parameters.items()
+                if parameter.grad is not None
+            }
+            recorder.enter(f"end{suffix}")
+            del loss, output
+            recorder.family = "activations"
+    trace = recorder.trace({n: id for n, id in gradients.items() if id is not None})
+    if cuda:
+        del workspace
+    return trace
+
+
+def _prepare(model: Any, setup: TraceSetup) -> None:
+    from trl.trainer.utils import add_fused_lm_head
+
+    if setup.gradient_checkpointing:
+        if setup.trainable == "adapter":
+            model.enable_input_require_grads()
+        model.activation_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
+    if setup.loss == "chunked":
+        base = model.get_base_model() if setup.trainable == "adapter" else model
+        add_fused_lm_head(base, outputs=("log_probs", "entropy", "is_top1"))
+
+
+def _place(
+    recorder: Recorder, placed: list[tuple[str, Any]], trained: set[str], prefix: str, setup: Any
+) -> None:
+    layer: int | None = None
+    recorder.enter("weights")
+    for name, tensor in placed:
+        found = layer_of(name, prefix)
+        if found != layer:
+            recorder.enter("weights", layer := found)
+        adapter = setup.trainable == "adapter" and name in trained
+        family: Family = "adapters" if adapter else "weights"
+        with recorder.of(family):
+            recorder.add(tensor, name)
+
+
+def layer_of(name: str, prefix: str) -> int | None:
+    """The layer that a parameter named below `prefix` belongs to."""
+    if not prefix or not name.startswith(prefix + "."):
+        return None
+    return int(name[len(prefix) + 1 :].partition(".")[0])
+
+
+def _loss(model: Any, setup: TraceSetup) -> tuple[Any, Any]:
+    """(loss, outputs that the caller still holds) of one micro-batch."""
+    rows, length = setup.micro_batch, setup.seq_len
+    if setup.packed:
+        rows, length = 1, rows * length
+    ids = torch.zeros(rows, length, dtype=torch.long)
+    labels = torch.zeros(rows, length, dtype=torch.long)
+    inputs: dict[str, Any] = {"input_ids": ids, "use_cache": False}
+    if setup.packed:
+        inputs["position_ids"] = torch.zeros(rows, length, dtype=torch.long)
+    elif setup.masked:
+        inputs["attention_mask"] = torch.ones(rows, length, dtype=torch.long)
+    with _autocast(setup):
+        if setup.loss == "plain":
+            output = model(labels=labels, **inputs)
+            return output.loss, (output if setup.holds_output else None)
+        if setup.loss == "chunked":
+            output = model(labels=labels, fused_lm_head=True, **inputs)
+            return (-output.log_probs).sum() / output.label_mask.sum().clamp(min=1), None
+        return _fused(model, inputs, setup), None
+
+
+def _fused(model: Any, inputs: dict[str, Any], setup: TraceSetup) -> Any:
+    from tunewright.engine.trace.kernels import FusedLinearCrossEntropy
+
+    base = model.get_base_model() if setup.trainable == "adapter" else model
+    hidden = base.base_model(**inputs).last_hidden_state[:, :-1]
+    hidden = hidden.reshape(-1, hidden.shape[-1])
+    return FusedLinearCrossEntropy.apply(hidden, base.get_output_embeddings().weight)
+
+
+def _autocast(setup: TraceSetup) -> Any:
+    if setup.autocast is None:
+        return contextlib.nullcontext()
+    return torch.autocast("cpu", dtype=getattr(torch, setup.autocast))

@@ -1,0 +1,118 @@
+"""The process that traces: reads an order from stdin, writes the result to stdout, both JSON.
+
+Started by `trace.trace` as `python -m tunewright.engine.trace.worker`. Whatever libraries print
+goes to stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+import msgspec
+
+from tunewright.engine.trace.log import Trace
+from tunewright.engine.trace.setup import Order, Refusal, TraceResult, TraceSetup
+from tunewright.hardware.errors import Problem
+
+_GROUPS = 24
+
+
+def main() -> None:
+    out = os.dup(1)
+    os.dup2(2, 1)
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    answer: TraceResult | Refusal
+    try:
+        answer = run(order)
+    except Problem as problem:
+        answer = Refusal(problem.what, problem.why, problem.cure)
+    with os.fdopen(out, "wb") as file:
+        file.write(msgspec.json.encode(answer))
+
+
+def run(order: Order) -> TraceResult:
+    """Trace one step in this process, which is changed for good: run it in one of its own."""
+    import torch
+    import transformers
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    from tunewright.engine.trace import build, kernels, layers, replay
+    from tunewright.engine.trace.optimizer import run_updates
+
+    started = time.perf_counter()
+    transformers.utils.logging.set_verbosity_error()
+    torch.set_num_threads(1)
+    setup = order.setup
+    if setup.device == "cuda":
+        kernels.emulate_cuda()
+    else:
+        kernels.emulate_cpu()
+    kernels.know_masks(setup.masked)
+    config = build.read_config(order.config)
+    total = config.get_text_config().num_hidden_layers
+    traced = total if _needs_all(config, setup) else layers.TRACED
+    trace, shapes = _traced(config, setup, traced, total)
+    with FakeTensorMode():
+        update = run_updates(shapes, setup)
+    moments = replay.whole_run(
+        trace, update.first, update.again, update.gradients, holds_output=setup.holds_output
+    )
+    cuda = setup.device == "cuda"
+    peak = replay.replay(moments, cached=cuda, expandable_segments=setup.expandable_segments)
+    return TraceResult(
+        allocated_bytes=peak.allocated,
+        reserved_bytes=peak.reserved if cuda else None,
+        phases=peak.phases,
+        peak_phase=peak.phase,
+        items=replay.by_family(peak.standing, cuda),
+        at_peak=replay.by_name(peak.standing, cuda, _GROUPS),
+        trained_parameters=sum(shape.numel() for shape, _ in shapes.values()),
+        layers=total,
+        layers_traced=traced,
+        seconds=time.perf_counter() - started,
+        versions=_versions(),
+        assumptions=(),
+    )
+
+
+def _needs_all(config: Any, setup: TraceSetup) -> bool:
+    from tunewright.engine.trace import layers
+
+    text = config.get_text_config()
+    return setup.every_layer or text.num_hidden_layers <= layers.TRACED + 1
+
+
+def _traced(
+    config: Any, setup: TraceSetup, count: int, total: int
+) -> tuple[Trace, dict[str, tuple[Any, Any]]]:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    from tunewright.engine.trace import build, layers, step
+
+    model = build.build(build.with_layers(config, count), setup)
+    prefix, _ = step.layer_list(model)
+    with FakeTensorMode():
+        trace = step.run_step(model, setup)
+    if count < total:
+        trace = layers.repeat_layers(trace, prefix, total - count)
+    shapes = {}
+    of = {name: p for name, p in model.named_parameters()}
+    for name in trace.gradients:
+        found = of.get(name)
+        if found is None:
+            found = of[layers.renumbered(name, prefix, 1)]
+        shapes[name] = (found.shape, found.dtype)
+    return trace, shapes
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("torch", "transformers", "peft", "trl")}
+
+
+if __name__ == "__main__":
+    main()
