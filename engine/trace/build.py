@@ -184,7 +184,21 @@ def fake(model: Any) -> list[tuple[str, Any]]:
         for name, buffer in module._buffers.items():
             if buffer is not None:
                 module._buffers[name] = place(f"{path}.{name}", buffer)
+        _place_loose(path, module, place)
     return placed
+
+
+def _place_loose(path: str, module: Any, place: Any) -> None:
+    """Tensors that a module keeps as plain attributes, or in a dict: some adapters do."""
+    for name, value in vars(module).items():
+        if name.startswith("_"):
+            continue
+        if isinstance(value, torch.Tensor):
+            setattr(module, name, place(f"{path}.{name}", value))
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                if isinstance(item, torch.Tensor):
+                    value[key] = place(f"{path}.{name}.{key}", item)
 
 
 def _parameter(old: Any, empty: Any, made: dict[int, Any]) -> Any:

@@ -193,6 +193,60 @@ class _Cdiv:
         return -(-a // b)
 
 
+def stand_ins() -> dict[Any, Any]:
+    """Operation → function that stands for it, with the tensors it makes seen by the recorder:
+    what asks for values that fakes do not have, and kernels that fakes show as one step."""
+    import bitsandbytes
+
+    del bitsandbytes  # registers its operations
+    aten = torch.ops.aten
+    return {
+        aten._local_scalar_dense.default: lambda asked: _one(asked.dtype),
+        aten.index.Tensor: _select,
+        aten.index_put_.default: lambda target, *_: target,
+        aten._index_put_impl_.default: lambda target, *_, **__: target,
+        aten.index_put.default: lambda target, *_: torch.empty_like(target),
+        torch.ops.bitsandbytes.gemm_4bit.default: _gemm_4bit,
+    }
+
+
+def _one(dtype: Any) -> bool | int | float:
+    """The value of any number that is asked for: sizes do not depend on it."""
+    if dtype == torch.bool:
+        return True
+    return 1.0 if dtype.is_floating_point else 1
+
+
+def _select(source: Any, indices: Any) -> Any:
+    """Indexing; a mask is taken to select everything, since every label is taken to be trained."""
+    mask = next((index for index in indices if index is not None), None)
+    if mask is None or mask.dtype != torch.bool:
+        return NotImplemented
+    return source.new_empty(mask.numel(), *source.shape[mask.ndim :])
+
+
+def _gemm_4bit(
+    a: Any,
+    b: Any,
+    shape: Any,
+    absmax: Any,
+    blocksize: int,
+    quant_type: str,
+    bias: Any = None,
+    absmax_8bit: Any = None,
+    absmax_code: Any = None,
+    absmax_offset: Any = None,
+) -> Any:
+    """bitsandbytes' product as it runs above a few hundred rows: scales in float32, the whole
+    weight unpacked, then a plain product (0.50.2, _gemm_4bit_default_impl)."""
+    if absmax_8bit is not None:
+        absmax = torch.empty(absmax_8bit.shape) + absmax_offset
+    weight = torch.ops.bitsandbytes.dequantize_4bit.default(
+        b, absmax, blocksize, quant_type, shape, a.dtype
+    )
+    return torch.nn.functional.linear(a, weight, bias)
+
+
 def emulate_cpu() -> None:
     """Replace, in this process, what fake CPU tensors choose otherwise than real ones."""
     import torch.nn.functional as functional

@@ -18,14 +18,14 @@ class Recorder(TorchDispatchMode):
     """Logs each storage that an operation returns, until Python lets go of it.
 
     Temporaries inside a kernel are not seen; those that matter are made visible by
-    `kernels.emulate_cuda`. What a storage is called comes from the module that runs, and in the
+    `stand_ins` (operation → function that makes them, or NotImplemented). What a storage is called comes from the module that runs, and in the
     backward pass from the node of autograd's graph.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stand_ins: dict[Any, Callable[..., Any]] | None = None) -> None:
         super().__init__()
+        self._stand_ins = stand_ins or {}
         self.blocks: list[Block] = [Block("start", None, [])]
-        self.names: dict[int, str] = {}
         self.family: Family = "activations"
         self._modules: list[str] = []
         self._live: dict[int, tuple[weakref.ref[Any], int]] = {}
@@ -71,7 +71,12 @@ class Recorder(TorchDispatchMode):
         return freed
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
+        result = NotImplemented
+        if func in self._stand_ins:
+            with self:
+                result = self._stand_ins[func](*args, **(kwargs or {}))
+        if result is NotImplemented:
+            result = func(*args, **(kwargs or {}))
         for item in tree_iter(result):
             if isinstance(item, torch.Tensor):
                 self.add(item, self._name(func))

@@ -7,11 +7,12 @@ from typing import Any, Literal
 import msgspec
 
 from tunewright.engine.trace.log import Family
-from tunewright.hardware.memory.estimate import Device, TrainingSetup, Weights
+from tunewright.hardware.memory.estimate import Device
 
 Loss = Literal["chunked", "plain", "fused"]
 Kernel = Literal["sdpa", "eager", "flash_attention_2"]
 Float = Literal["float32", "bfloat16", "float16"]
+Weights = Literal["float32", "bfloat16", "float16", "nf4"]
 
 
 class TraceSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,44 +94,15 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The worker's answer when there is no figure: the parts of a Problem."""
+    """Why there is no figure: the parts of a Problem."""
 
     what: str
     why: str
     cure: str
 
 
-def trace_setup(setup: TrainingSetup) -> TraceSetup:
-    """The same step as the closed form's, in the terms of a trace: through TRL's SFTTrainer, with
-    16-bit autocast on CUDA."""
-    cuda = setup.device == "cuda"
-    lora = setup.trainable == "lora"
-    half: Float = "float16" if setup.weights == "float16" else "bfloat16"
-    targets = setup.target_modules
-    adapter: dict[str, Any] = {}
-    if lora:
-        adapter = {
-            "peft_type": "LORA",
-            "task_type": "CAUSAL_LM",
-            "r": setup.rank,
-            "lora_alpha": 2 * setup.rank,
-            "lora_dropout": 0.05 if setup.lora_dropout else 0.0,
-            "target_modules": targets if isinstance(targets, str) else list(targets),
-        }
-    return TraceSetup(
-        device=setup.device,
-        weights=setup.weights,
-        trainable="adapter" if lora else "all",
-        optimizer=setup.optimizer,
-        micro_batch=setup.micro_batch,
-        seq_len=setup.seq_len,
-        gradient_checkpointing=setup.gradient_checkpointing,
-        adapter=adapter,
-        adapter_dtype=("bfloat16" if setup.adapter_bytes == 2 else "float32") if lora else None,
-        compute=half if cuda else "float32",
-        autocast=half if cuda else None,
-        loss="chunked" if setup.chunked_loss else "plain",
-        masked=setup.packed or setup.micro_batch > 1,
-        packed=setup.packed,
-        gradient_accumulation=setup.gradient_accumulation,
-    )
+class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the worker writes: one of the two."""
+
+    result: TraceResult | None = None
+    refusal: Refusal | None = None

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from tunewright.engine.trace.build import fake
+from tunewright.engine.trace.kernels import FusedLinearCrossEntropy, stand_ins
 from tunewright.engine.trace.log import Family, Trace
 from tunewright.engine.trace.record import Recorder
 from tunewright.engine.trace.setup import TraceSetup
@@ -29,7 +30,7 @@ def layer_list(model: Any) -> tuple[str, Any]:
 
 def run_step(model: Any, setup: TraceSetup) -> Trace:
     """Trace weights, forward and backward of one micro-batch (two, when gradients accumulate)."""
-    recorder = Recorder()
+    recorder = Recorder(stand_ins())
     prefix, layers = layer_list(model)
     cuda = setup.device == "cuda"
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -121,8 +122,6 @@ def _loss(model: Any, setup: TraceSetup) -> tuple[Any, Any]:
 
 
 def _fused(model: Any, inputs: dict[str, Any], setup: TraceSetup) -> Any:
-    from tunewright.engine.trace.kernels import FusedLinearCrossEntropy
-
     base = model.get_base_model() if setup.trainable == "adapter" else model
     hidden = base.base_model(**inputs).last_hidden_state[:, :-1]
     hidden = hidden.reshape(-1, hidden.shape[-1])

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from tunewright.engine.trace.log import Trace
-from tunewright.engine.trace.setup import Order, Refusal, TraceResult, TraceSetup
+from tunewright.engine.trace.setup import Answer, Order, Refusal, TraceResult, TraceSetup
 from tunewright.hardware.errors import Problem
 
 _GROUPS = 24
@@ -24,11 +24,10 @@ def main() -> None:
     out = os.dup(1)
     os.dup2(2, 1)
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    answer: TraceResult | Refusal
     try:
-        answer = run(order)
+        answer = Answer(result=run(order))
     except Problem as problem:
-        answer = Refusal(problem.what, problem.why, problem.cure)
+        answer = Answer(refusal=Refusal(problem.what, problem.why, problem.cure))
     with os.fdopen(out, "wb") as file:
         file.write(msgspec.json.encode(answer))
 
@@ -54,7 +53,11 @@ def run(order: Order) -> TraceResult:
     config = build.read_config(order.config)
     total = config.get_text_config().num_hidden_layers
     traced = total if _needs_all(config, setup) else layers.TRACED
-    trace, shapes = _traced(config, setup, traced, total)
+    try:
+        trace, shapes = _traced(config, setup, traced, total)
+    except layers.Unequal:
+        traced = total
+        trace, shapes = _traced(config, setup, total, total)
     with FakeTensorMode():
         update = run_updates(shapes, setup)
     moments = replay.whole_run(
@@ -74,15 +77,40 @@ def run(order: Order) -> TraceResult:
         layers_traced=traced,
         seconds=time.perf_counter() - started,
         versions=_versions(),
-        assumptions=(),
+        assumptions=_assumptions(setup, traced, total),
     )
+
+
+def _assumptions(setup: TraceSetup, traced: int, total: int) -> tuple[str, ...]:
+    said = [
+        f"{setup.micro_batch} rows of {setup.seq_len} tokens"
+        + (", joined into one" if setup.packed else "")
+        + ", all as long as the longest; every token is trained on",
+        "attention with a mask: rows differ in length or are packed"
+        if setup.masked
+        else "attention without a mask: no padding",
+    ]
+    if traced < total:
+        said.append(f"{traced} equal layers were traced, and repeated to {total}")
+    if setup.device == "cuda":
+        said += [
+            "not run on a GPU: kernels of attention, dropout, the loss and 4-bit products are "
+            "stood for by the tensors that they keep; temporaries inside other kernels are not "
+            "counted",
+            "one size of batch, so the cache holds no blocks of other sizes; the CUDA context "
+            "(0.3 to 0.6 GiB) is not in it",
+        ]
+    else:
+        said.append("bytes of tensors; the process holds its libraries and freed blocks besides")
+    return tuple(said)
 
 
 def _needs_all(config: Any, setup: TraceSetup) -> bool:
     from tunewright.engine.trace import layers
 
-    text = config.get_text_config()
-    return setup.every_layer or text.num_hidden_layers <= layers.TRACED + 1
+    layered = setup.trainable == "all" or setup.adapter.get("peft_type") == "LORA"
+    few = config.get_text_config().num_hidden_layers <= layers.TRACED + 1
+    return setup.every_layer or few or not layered
 
 
 def _traced(
