@@ -13,6 +13,11 @@ import torch
 from tunewright.engine.trace.setup import TraceSetup
 from tunewright.hardware.errors import Problem
 
+# What building a model raises when its config contradicts itself: there is no one type.
+_REFUSALS = (
+    TypeError, ValueError, KeyError, AttributeError, AssertionError, ZeroDivisionError, RuntimeError,
+)  # fmt: skip
+
 
 def read_config(config: dict[str, Any]) -> Any:
     """transformers' config object; Problem for an architecture that transformers does not have."""
@@ -25,18 +30,22 @@ def read_config(config: dict[str, Any]) -> Any:
     facts = {name: value for name, value in config.items() if name != "quantization_config"}
     try:
         found = CONFIG_MAPPING[kind].from_dict(facts)
-    except (TypeError, ValueError, KeyError, AttributeError, ZeroDivisionError) as error:
-        raise Problem(
-            "config.json does not make a model",
-            why=f"transformers' {kind} config says: {_first_line(error)}",
-            cure="check that the file is whole and of one version",
-        ) from error
+    except _REFUSALS as error:
+        raise _no_model(kind, error) from error
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         text = found.get_text_config()
         if text.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
             raise _unknown(f"{kind} is no causal language model to transformers")
         return text
     return found
+
+
+def _no_model(kind: Any, error: BaseException) -> Problem:
+    return Problem(
+        "config.json does not make a model",
+        why=f"transformers' {kind} says: {_first_line(error)}",
+        cure="check that the file is whole and of one version",
+    )
 
 
 def _unknown(why: str) -> Problem:
@@ -64,12 +73,17 @@ def build(config: Any, setup: TraceSetup) -> Any:
 
     quantised = setup.weights == "nf4"
     dtype = getattr(torch, setup.compute if quantised else setup.weights)
-    config._attn_implementation = "eager" if setup.attention == "eager" else "sdpa"
     config.use_cache = False
+    # None: sdpa where the architecture has it, else eager. FlashAttention's package is not needed:
+    # `kernels.attention` stands for both.
+    attention = "eager" if setup.attention == "eager" else None
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(
-            config, dtype=dtype, attn_implementation=config._attn_implementation
-        )
+        try:
+            model = AutoModelForCausalLM.from_config(
+                config, dtype=dtype, attn_implementation=attention
+            )
+        except _REFUSALS as error:
+            raise _no_model(config.model_type, error) from error
         if quantised:
             _quantise(model, dtype)
         if setup.trainable == "all":
@@ -92,6 +106,12 @@ def _adapt(model: Any, setup: TraceSetup) -> Any:
             f"peft has no method {kind!r}",
             why="the adapter cannot be attached",
             cure="name one of " + ", ".join(sorted(PEFT_TYPE_TO_CONFIG_MAPPING)),
+        )
+    if setup.weights == "nf4" and setup.adapter.get("use_dora"):
+        raise Problem(
+            "DoRA on 4-bit weights cannot be traced",
+            why="it unpacks each weight to measure its norm, which fakes of them do not bear",
+            cure="size it without --trace, or trace LoRA on nf4",
         )
     try:
         config = get_peft_config(dict(setup.adapter))
@@ -204,11 +224,10 @@ def _place_loose(path: str, module: Any, place: Any) -> None:
 def _parameter(old: Any, empty: Any, made: dict[int, Any]) -> Any:
     if isinstance(empty, torch.nn.Parameter):
         return empty
+    new = torch.nn.Parameter(empty, requires_grad=old.requires_grad)
     if hasattr(old, "quant_state"):
-        new = type(old)(empty, quant_state=old.quant_state, quant_type=old.quant_type)
-        new.bnb_quantized = True
-    else:
-        new = torch.nn.Parameter(empty, requires_grad=old.requires_grad)
+        # A fake cannot be of bitsandbytes' own class; its layer asks for no more than the state.
+        new.quant_state = old.quant_state
     made[id(old)] = new
     return new
 

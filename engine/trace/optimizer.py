@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from tunewright.engine.trace.kernels import stand_ins
 from tunewright.engine.trace.log import Block
 from tunewright.engine.trace.record import Recorder
 from tunewright.engine.trace.setup import TraceSetup
@@ -30,11 +31,14 @@ def run_updates(shapes: dict[str, tuple[Any, Any]], setup: TraceSetup) -> Update
         name: torch.nn.Parameter(torch.empty(shape, dtype=dtype))
         for name, (shape, dtype) in shapes.items()
     }
-    optimizer = _optimizer(list(parameters.values()), setup)
-    recorder = Recorder()
+    recorder = Recorder(stand_ins())
     recorder.enter("given")
     for name, parameter in parameters.items():
         recorder.add(parameter, name)
+    with recorder, recorder.of("optimizer"):
+        recorder.enter("optimizer")
+        optimizer = _optimizer(list(parameters.values()), setup, recorder)
+    made = recorder.blocks[-1]
     gradients: dict[int, str] = {}
     halves: list[list[Block]] = []
     for _ in range(2):
@@ -57,10 +61,10 @@ def run_updates(shapes: dict[str, tuple[Any, Any]], setup: TraceSetup) -> Update
             optimizer.zero_grad()
             del parameter
         halves.append([block for block in recorder.blocks[seen:] if block.events])
-    return Update(halves[0], halves[1], gradients)
+    return Update([made, *halves[0]], halves[1], gradients)
 
 
-def _optimizer(parameters: list[Any], setup: TraceSetup) -> Any:
+def _optimizer(parameters: list[Any], setup: TraceSetup, recorder: Recorder) -> Any:
     """The optimizer that the Trainer would make, on CUDA with the paths it takes there."""
     from transformers import Trainer, TrainingArguments
 
@@ -86,21 +90,27 @@ def _optimizer(parameters: list[Any], setup: TraceSetup) -> Any:
         takes = inspect.signature(kind).parameters
         if "foreach" in takes and not settings.get("fused"):
             settings["foreach"] = True
-        _page_on_host()
+        _page_on_host(recorder)
     decayed = [p for p in parameters if p.ndim >= 2]
     others = [p for p in parameters if p.ndim < 2]
     groups = [{"params": group} for group in (decayed, others) if group]
-    return kind(groups, **settings)
+    optimizer = kind(groups, **settings)
+    if hasattr(optimizer, "name2qmap"):
+        # bitsandbytes' tables of 256 8-bit values: computed on the host, kept on the device.
+        optimizer.name2qmap = {name: torch.empty(256) for name in ("dynamic", "udynamic")}
+    return optimizer
 
 
-def _page_on_host() -> None:
+def _page_on_host(recorder: Recorder) -> None:
     """Paged states live in memory that CUDA moves to the host: outside of torch's allocator."""
     import bitsandbytes.optim.optimizer as optimizers
 
     def buffer(self: Any, p: Any, dtype: Any = torch.float32) -> Any:
+        # The limit is bitsandbytes' own, in values.
         if not self.is_paged or p.numel() < 1e5:
             return torch.zeros_like(p, dtype=dtype)
-        return torch.empty(p.shape, dtype=dtype, device="meta")
+        with recorder.elsewhere():
+            return torch.empty(p.shape, dtype=dtype)
 
     optimizers.Optimizer8bit.get_state_buffer = buffer
     optimizers.sync_gpu = lambda *_: None

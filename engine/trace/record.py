@@ -28,6 +28,7 @@ class Recorder(TorchDispatchMode):
         self.blocks: list[Block] = [Block("start", None, [])]
         self.family: Family = "activations"
         self._modules: list[str] = []
+        self._blind = False
         self._live: dict[int, tuple[weakref.ref[Any], int]] = {}
         self._next = 0
 
@@ -48,6 +49,15 @@ class Recorder(TorchDispatchMode):
         finally:
             self.family = before
 
+    @contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """Storages born in here are not on the device."""
+        self._blind = True
+        try:
+            yield
+        finally:
+            self._blind = False
+
     def id_of(self, tensor: Any) -> int | None:
         """The id of the storage behind a tensor, None for one that was never seen."""
         found = self._live.get(tensor.untyped_storage()._cdata)
@@ -57,7 +67,7 @@ class Recorder(TorchDispatchMode):
         """Log the storage of a tensor unless it is known."""
         storage = tensor.untyped_storage()
         key, size = storage._cdata, storage.nbytes()
-        if not size or key in self._live:
+        if not size or self._blind or key in self._live:
             return
         id, self._next = self._next, self._next + 1
         self.blocks[-1].events.append(Born(id, size, self.family, name))
@@ -77,9 +87,12 @@ class Recorder(TorchDispatchMode):
                 result = self._stand_ins[func](*args, **(kwargs or {}))
         if result is NotImplemented:
             result = func(*args, **(kwargs or {}))
-        for item in tree_iter(result):
-            if isinstance(item, torch.Tensor):
-                self.add(item, self._name(func))
+        # Of bitsandbytes' operations only unpacking returns anything.
+        unpacks = getattr(func, "namespace", "") == "bitsandbytes"
+        with self.of("dequantise" if unpacks else self.family):
+            for item in tree_iter(result):
+                if isinstance(item, torch.Tensor):
+                    self.add(item, self._name(func))
         return result
 
     def _name(self, func: Any) -> str:

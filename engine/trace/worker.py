@@ -77,11 +77,12 @@ def run(order: Order) -> TraceResult:
         layers_traced=traced,
         seconds=time.perf_counter() - started,
         versions=_versions(),
-        assumptions=_assumptions(setup, traced, total),
+        assumptions=_assumptions(order, traced, total),
     )
 
 
-def _assumptions(setup: TraceSetup, traced: int, total: int) -> tuple[str, ...]:
+def _assumptions(order: Order, traced: int, total: int) -> tuple[str, ...]:
+    setup = order.setup
     said = [
         f"{setup.micro_batch} rows of {setup.seq_len} tokens"
         + (", joined into one" if setup.packed else "")
@@ -90,6 +91,8 @@ def _assumptions(setup: TraceSetup, traced: int, total: int) -> tuple[str, ...]:
         if setup.masked
         else "attention without a mask: no padding",
     ]
+    if "text_config" in order.config:
+        said.append("the language model alone: towers for images or sound are not traced")
     if traced < total:
         said.append(f"{traced} equal layers were traced, and repeated to {total}")
     if setup.device == "cuda":
@@ -109,8 +112,11 @@ def _needs_all(config: Any, setup: TraceSetup) -> bool:
     from tunewright.engine.trace import layers
 
     layered = setup.trainable == "all" or setup.adapter.get("peft_type") == "LORA"
-    few = config.get_text_config().num_hidden_layers <= layers.TRACED + 1
-    return setup.every_layer or few or not layered
+    text = config.get_text_config()
+    few = text.num_hidden_layers <= layers.TRACED + 1
+    # Layers that attend differently take different masks.
+    mixed = len(set(getattr(text, "layer_types", None) or ())) > 1
+    return setup.every_layer or few or mixed or not layered
 
 
 def _traced(
