@@ -15,7 +15,8 @@ from tunewright.hardware.errors import Problem
 
 # What building a model raises when its config contradicts itself: there is no one type.
 _REFUSALS = (
-    TypeError, ValueError, KeyError, AttributeError, AssertionError, ZeroDivisionError, RuntimeError,
+    TypeError, ValueError, KeyError, AttributeError, AssertionError, ZeroDivisionError,
+    RuntimeError,
 )  # fmt: skip
 
 
@@ -132,7 +133,8 @@ def _adapt(model: Any, setup: TraceSetup) -> Any:
 
 def _quantise(model: Any, compute: Any) -> None:
     """Replace linears by bitsandbytes' own 4-bit ones, all but the head, with the tensors that
-    quantising would leave: packed nibbles, 8-bit scales of 64 values, float32 ones of 256 scales."""
+    quantising would leave: packed nibbles, an 8-bit scale for 64 values, a float32 one for 256
+    scales."""
     import bitsandbytes
     from bitsandbytes.functional import QuantState
 

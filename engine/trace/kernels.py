@@ -2,7 +2,8 @@
 
 Fake tensors stand on the CPU (on "cuda" a CPU build of torch aborts), and there the same calls run
 other kernels. So the few whose memory differs are replaced: attention, dropout, TRL's Triton tiles,
-bitsandbytes' 4-bit product, and Liger's fused loss, which a CPU has not at all. Nothing is computed.
+bitsandbytes' 4-bit product, and Liger's fused loss, which a CPU has not at all. Nothing is
+computed.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Any
 import torch
 
 
-class FlashAttention(torch.autograd.Function):
-    """FlashAttention-2 as torch calls it: keeps q, k, v, the output and a float32 log-sum-exp a row.
+class FlashAttention(torch.autograd.Function):  # type: ignore[misc]
+    """FlashAttention-2 as torch calls it: keeps q, k, v, the output and a float32 log-sum-exp for
+    each row.
 
     Its backward accumulates dq in float32 in rows padded to 128 and heads padded to 32
     (aten/src/ATen/native/transformers/cuda/flash_attn/flash_api.cpp, mha_bwd), and with grouped
@@ -23,7 +25,7 @@ class FlashAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, q: Any, k: Any, v: Any) -> Any:
-        batch, heads, rows, width = q.shape
+        batch, heads, rows, _ = q.shape
         # The kernel's layout is (batch, rows, heads, width), handed back as a view.
         out = q.new_empty(batch, rows, heads, v.shape[-1]).transpose(1, 2)
         log_sum = q.new_empty(batch, heads, rows, dtype=torch.float32)
@@ -45,13 +47,13 @@ class FlashAttention(torch.autograd.Function):
         return dq, dk, dv
 
 
-class EfficientAttention(torch.autograd.Function):
+class EfficientAttention(torch.autograd.Function):  # type: ignore[misc]
     """The memory-efficient kernel, which sdpa takes when there is a mask: the mask becomes a bias
     in the query's dtype with rows aligned to 8 (sdp_utils' preprocess_mask)."""
 
     @staticmethod
     def forward(ctx: Any, q: Any, k: Any, v: Any, mask: Any) -> Any:
-        batch, heads, rows, width = q.shape
+        batch, heads, rows, _ = q.shape
         bias = mask
         if mask.dtype == torch.bool:
             bias = mask.new_empty(mask.shape, dtype=q.dtype)
@@ -118,7 +120,7 @@ def attention_on_cpu(
 
 
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
-    """torch.nn.functional.dropout with CUDA's fused kernel, which keeps a mask of one byte a value."""
+    """torch.nn.functional.dropout with CUDA's fused kernel, whose mask takes a byte a value."""
     if not training or p == 0.0:
         return input
     return torch.ops.aten.native_dropout(input, p, True)[0]
@@ -131,7 +133,7 @@ class _NoKernel:
         return lambda *args, **kwargs: None
 
 
-class FusedLinearCrossEntropy(torch.autograd.Function):
+class FusedLinearCrossEntropy(torch.autograd.Function):  # type: ignore[misc]
     """Liger's loss: gradients are made in the forward pass, chunk by chunk of tokens, so that one
     chunk of logits is there at a time (liger_kernel/ops/fused_linear_cross_entropy.py: as many
     chunks as the vocabulary is wider than the hidden states)."""

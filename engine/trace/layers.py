@@ -33,14 +33,14 @@ def repeat_layers(trace: Trace, prefix: str, more: int) -> Trace:
     _check_middle(trace.blocks, births)
     maker = _Maker(prefix, more, births)
     blocks: list[Block] = []
-    for index, block in enumerate(trace.blocks):
+    for block in trace.blocks:
         if block.layer != _MIDDLE:
-            blocks.append(maker.moved(block, index, 0))
+            blocks.append(maker.moved(block, 0))
             continue
         copies = range(more + 1)
         # In a backward pass the deeper copies come first.
         backward = _descends(trace.blocks, block.phase)
-        blocks += [maker.moved(block, index, c) for c in (reversed(copies) if backward else copies)]
+        blocks += [maker.moved(block, c) for c in (reversed(copies) if backward else copies)]
     gradients: dict[str, int] = {}
     for name, id in trace.gradients.items():
         for copied, key in maker.copies(births[id]):
@@ -117,8 +117,7 @@ class _Maker:
             (new, (phase, new, turn, index)) for new in (self.layer(layer, copy) for copy in every)
         ]
 
-    def moved(self, block: Block, index: int, copy: int) -> Block:
-        del index
+    def moved(self, block: Block, copy: int) -> Block:
         here = None if block.layer is None else self.layer(block.layer, copy)
         events: list[Born | Freed] = []
         for event in block.events:

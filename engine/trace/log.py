@@ -7,7 +7,8 @@ from typing import Literal
 import msgspec
 
 Family = Literal[
-    "weights", "adapters", "gradients", "optimizer", "activations", "loss", "dequantise", "workspace"
+    "weights", "adapters", "gradients", "optimizer", "activations", "loss", "dequantise",
+    "workspace",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tunewright.engine.trace.setup import Float, TraceSetup, Weights
+from tunewright.engine.trace.setup import Float, Kernel, Loss, TraceSetup, Weights
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.memory.estimate import TrainingSetup
 
@@ -22,7 +22,7 @@ _ONLY: dict[str, Any] = {
     "modules_to_save": [],
 }
 _TRACED_WEIGHTS = ("float32", "bfloat16", "float16", "nf4")
-_KERNELS = {"sdpa": "sdpa", "flash": "flash_attention_2", "eager": "eager"}
+_KERNELS: dict[str, Kernel] = {"sdpa": "sdpa", "flash": "flash_attention_2", "eager": "eager"}
 
 
 def trace_setup(setup: TrainingSetup) -> TraceSetup:
@@ -44,7 +44,9 @@ def trace_setup(setup: TrainingSetup) -> TraceSetup:
         raise _only_closed_form(f"the adapter {kind}", "only lora and dora are, from a setup")
     half: Float = "float16" if setup.weights == "float16" else "bfloat16"
     own: Float = "bfloat16" if setup.adapter_bytes == 2 else "float32"
-    loss = facts.get("loss_kernel") or ("chunked" if facts.get("chunked_loss", True) else "plain")
+    loss: Loss = facts.get("loss_kernel") or (
+        "chunked" if facts.get("chunked_loss", True) else "plain"
+    )
     return TraceSetup(
         device=setup.device,
         weights=msgspec.convert(setup.weights, Weights),

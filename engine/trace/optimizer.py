@@ -81,9 +81,9 @@ def _optimizer(parameters: list[Any], setup: TraceSetup, recorder: Recorder) -> 
         ) from error
     # No value of a fake can be asked for; the step number changes no size.
     for module in ("adam", "adamw", "adagrad", "rmsprop", "sgd"):
-        found = getattr(torch.optim, module, None)
+        found: Any = getattr(torch.optim, module)
         if hasattr(found, "_get_value"):
-            found._get_value = float
+            found._get_value = lambda _: 1.0
     if setup.device == "cuda":
         import inspect
 

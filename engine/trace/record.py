@@ -14,12 +14,12 @@ from torch.utils._pytree import tree_iter
 from tunewright.engine.trace.log import Block, Born, Family, Freed, Trace
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(TorchDispatchMode):  # type: ignore[misc]
     """Logs each storage that an operation returns, until Python lets go of it.
 
-    Temporaries inside a kernel are not seen; those that matter are made visible by
-    `stand_ins` (operation → function that makes them, or NotImplemented). What a storage is called comes from the module that runs, and in the
-    backward pass from the node of autograd's graph.
+    Temporaries inside a kernel are not seen; those that matter are made visible by `stand_ins`:
+    operation → function that makes them, or returns NotImplemented. What a storage is called comes
+    from the module that runs, and in the backward pass from the node of autograd's graph.
     """
 
     def __init__(self, stand_ins: dict[Any, Callable[..., Any]] | None = None) -> None:

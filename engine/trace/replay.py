@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from tunewright.engine.trace.allocator import CachingAllocator
-from tunewright.engine.trace.log import Block, Born, Family, Freed, Trace
+from tunewright.engine.trace.log import Block, Born, Family, Trace
 from tunewright.engine.trace.setup import Held
 
 # Of the second step on, all states exist; the third shows what the cache settles at.

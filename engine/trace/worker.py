@@ -133,7 +133,7 @@ def _traced(
     if count < total:
         trace = layers.repeat_layers(trace, prefix, total - count)
     shapes = {}
-    of = {name: p for name, p in model.named_parameters()}
+    of = dict(model.named_parameters())
     for name in trace.gradients:
         found = of.get(name)
         if found is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tunewright.hardware.errors import Exit, Problem
 from tunewright.tui import say
 from tunewright.tui.verbs.common import add_hardware, add_json
+from tunewright.tui.verbs.traced import add_trace, tell_trace, trace_data, trace_plan
 
 if TYPE_CHECKING:
     import argparse
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, metavar="N", help="rows a micro-batch")
     parser.add_argument("--method", default="auto", help="lora, qlora or full (default: auto)")
     add_hardware(parser)
+    add_trace(parser)
     add_json(parser)
 
 
@@ -44,10 +46,14 @@ def run(options: argparse.Namespace) -> int:
     plan = what_if.advised if options.method == "auto" else what_if.plan(options.method)
     if isinstance(plan, Problem):
         raise plan
+    traced = trace_plan(what_if, plan) if options.trace else None
     if options.json:
-        say.data(_as_data(what_if, plan))
+        data = _as_data(what_if, plan)
+        say.data(data if traced is None else data | {"trace": trace_data(traced)})
     else:
         _tell(what_if, plan)
+        if traced is not None:
+            tell_trace(traced, plan.chosen().estimate.expected_bytes)
     considered = plan.fits if options.method == "auto" else (plan.chosen(),)
     if all(fit.verdict == "no" for fit in considered):
         say.note("nothing fits: a smaller model, shorter rows (--max-length), or free memory")
@@ -56,11 +62,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _open(options: argparse.Namespace) -> int:
-    flags = (options.max_length, options.batch, options.json or None)
+    flags = (options.max_length, options.batch, options.json or None, options.trace or None)
     if any(flag is not None for flag in flags) or options.method != "auto":
         raise Problem(
             "which model is to be sized?",
-            why="--max-length, --batch, --method and --json go with a MODEL",
+            why="--max-length, --batch, --method, --trace and --json go with a MODEL",
             cure="tunewright size MODEL, for instance demo:smollm2-135m-instruct",
         )
     if not sys.stdout.isatty():
