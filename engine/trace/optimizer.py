@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -81,7 +82,7 @@ def _optimizer(parameters: list[Any], setup: TraceSetup, recorder: Recorder) -> 
         ) from error
     # No value of a fake can be asked for; the step number changes no size.
     for module in ("adam", "adamw", "adagrad", "rmsprop", "sgd"):
-        found: Any = getattr(torch.optim, module)
+        found: Any = import_module(f"torch.optim.{module}")
         if hasattr(found, "_get_value"):
             found._get_value = lambda _: 1.0
     if setup.device == "cuda":

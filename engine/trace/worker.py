@@ -24,12 +24,17 @@ def main() -> None:
     out = os.dup(1)
     os.dup2(2, 1)
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    try:
-        answer = Answer(result=run(order))
-    except Problem as problem:
-        answer = Answer(refusal=Refusal(problem.what, problem.why, problem.cure))
+    given = answer(order)
     with os.fdopen(out, "wb") as file:
-        file.write(msgspec.json.encode(answer))
+        file.write(msgspec.json.encode(given))
+
+
+def answer(order: Order) -> Answer:
+    """The result of an order, or why there is none."""
+    try:
+        return Answer(result=run(order))
+    except Problem as problem:
+        return Answer(refusal=Refusal(problem.what, problem.why, problem.cure))
 
 
 def run(order: Order) -> TraceResult:

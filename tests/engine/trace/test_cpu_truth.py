@@ -1,0 +1,47 @@
+"""The trace against real steps on this CPU, by the profiler's account of every tensor."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from traced import full, llama, step, traced
+
+from tunewright.engine.trace.setup import Order, TraceSetup
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from real_step import measure
+
+ON_CPU: dict[str, Any] = {
+    "device": "cpu",
+    "weights": "float32",
+    "compute": "float32",
+    "autocast": None,
+    "loss": "plain",
+    "optimizer": "adamw_torch",
+    "seq_len": 256,
+}
+STEPS: dict[str, TraceSetup] = {
+    "lora": step(**ON_CPU),
+    "lora, one row": step(**ON_CPU | {"micro_batch": 1}),
+    "lora, masked": step(**ON_CPU, masked=True),
+    "lora, checkpointed": step(**ON_CPU, gradient_checkpointing=True),
+    "full": full(**ON_CPU),
+    "full, checkpointed": full(**ON_CPU, gradient_checkpointing=True),
+}
+
+
+@pytest.mark.slow
+def test_the_trace_is_within_one_percent_of_the_profiler() -> None:
+    config = llama(6, vocab_size=2000)
+    found = traced({name: Order(config, setup) for name, setup in STEPS.items()})
+    apart = {}
+    for name, setup in STEPS.items():
+        real = measure(config, msgspec.to_builtins(setup))
+        apart[name] = found[name].allocated_bytes / real.allocated - 1
+
+    assert max(map(abs, apart.values())) <= 0.01, apart

@@ -1,0 +1,107 @@
+"""Two real training steps on the CPU, and the highest bytes of tensors that they held.
+
+`python tests/real_step.py ORDER.json` prints the peak of an `Order` (engine/trace/setup.py): the
+plain loss of transformers and torch's optimizers, on random weights. A process of its own, since
+the profiler counts from its start. RSS is the growth of the resident size over the imports.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Measured(NamedTuple):
+    """Peak bytes of tensors, and of the process over what it held before."""
+
+    allocated: int
+    resident: int
+
+
+def measure(config: dict[str, Any], setup: dict[str, Any]) -> Measured:
+    """Run the steps of a TraceSetup (as a dict) for real in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        order = Path(folder) / "order.json"
+        order.write_text(json.dumps({"config": config, "setup": setup}))
+        done = subprocess.run(
+            [sys.executable, __file__, str(order)], capture_output=True, text=True, check=False
+        )
+    if done.returncode:
+        raise RuntimeError(done.stderr[-3000:])
+    return Measured(*map(int, done.stdout.split()[-2:]))
+
+
+def _steps(config: dict[str, Any], setup: dict[str, Any]) -> None:
+    import torch
+    from peft import get_peft_config, get_peft_model
+    from transformers import CONFIG_MAPPING, AutoModelForCausalLM, Trainer, TrainingArguments
+
+    made = CONFIG_MAPPING[config["model_type"]].from_dict(config)
+    made.use_cache = False
+    model: Any = AutoModelForCausalLM.from_config(made, attn_implementation="sdpa")
+    if setup["trainable"] == "adapter":
+        model = get_peft_model(model, get_peft_config(dict(setup["adapter"])))
+    if setup["gradient_checkpointing"]:
+        if setup["trainable"] == "adapter":
+            model.enable_input_require_grads()
+        model.activation_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
+    model.train()
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    arguments = TrainingArguments(output_dir="unused", optim=setup["optimizer"], use_cpu=True)
+    kind, settings = Trainer.get_optimizer_cls_and_kwargs(arguments)
+    optimizer = kind(parameters, **settings)
+    rows, length = setup["micro_batch"], setup["seq_len"]
+    for _ in range(2):
+        ids = torch.randint(2, config["vocab_size"], (rows, length))
+        mask = torch.ones_like(ids)
+        if setup["masked"]:
+            mask[0, -1] = 0
+        loss = model(input_ids=ids, attention_mask=mask, labels=ids).loss
+        loss.backward()
+        del loss
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def _peak(trace: Path) -> int:
+    """The profiler's "Total Allocated" leaks across sessions, so signed sizes are summed."""
+    events = json.loads(trace.read_bytes())["traceEvents"]
+    memory = [event for event in events if event.get("name") == "[memory]"]
+    now = peak = 0
+    for event in sorted(memory, key=lambda event: event["ts"]):
+        now += event["args"]["Bytes"]
+        peak = max(peak, now)
+    return peak
+
+
+def main() -> None:
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
+    from tunewright.engine.train.peak import host_peak_bytes, reset_host_peak
+
+    order = json.loads(Path(sys.argv[1]).read_bytes())
+    torch.manual_seed(0)
+    # A first run: what libraries load on first use is not of the step.
+    small = order["config"] | {"num_hidden_layers": 1, "hidden_size": 64, "intermediate_size": 64}
+    small |= {"num_attention_heads": 1, "num_key_value_heads": 1, "vocab_size": 64}
+    small.pop("head_dim", None)
+    _steps(small, order["setup"] | {"micro_batch": 1, "seq_len": 8})
+    reset_host_peak()
+    before = host_peak_bytes()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        _steps(order["config"], order["setup"])
+    resident = host_peak_bytes() - before
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trace.json"
+        profiler.export_chrome_trace(str(path))
+        print(_peak(path), resident)
+
+
+if __name__ == "__main__":
+    main()
