@@ -49,6 +49,14 @@ def _steps(config: dict[str, Any], setup: dict[str, Any]) -> None:
         if setup["trainable"] == "adapter":
             model.enable_input_require_grads()
         model.activation_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
+    if setup["sharding"] == "fsdp":
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
+
+        mesh = init_device_mesh("cpu", (setup["devices"],))
+        for layer in model.model.layers:
+            fully_shard(layer, mesh=mesh)
+        fully_shard(model, mesh=mesh)
     model.train()
     parameters = [p for p in model.parameters() if p.requires_grad]
     arguments = TrainingArguments(output_dir="unused", optim=setup["optimizer"], use_cpu=True)
@@ -86,7 +94,20 @@ def main() -> None:
     from tunewright.engine.train.peak import host_peak_bytes, reset_host_peak
 
     order = json.loads(Path(sys.argv[1]).read_bytes())
+    rank = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     torch.manual_seed(0)
+    devices = order["setup"]["devices"]
+    if devices > 1:
+        import torch.distributed as distributed
+
+        others = [
+            subprocess.Popen([sys.executable, __file__, sys.argv[1], str(other)])
+            for other in range(1, devices)
+            if rank == 0
+        ]
+        distributed.init_process_group(
+            "gloo", init_method=f"file://{sys.argv[1]}.store", rank=rank, world_size=devices
+        )
     # A first run: what libraries load on first use is not of the step.
     small = order["config"] | {"num_hidden_layers": 1, "hidden_size": 64, "intermediate_size": 64}
     small |= {"num_attention_heads": 1, "num_key_value_heads": 1, "vocab_size": 64}
@@ -100,7 +121,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trace.json"
         profiler.export_chrome_trace(str(path))
-        print(_peak(path), resident)
+        if rank == 0:
+            print(_peak(path), resident)
+    if devices > 1:
+        distributed.destroy_process_group()
+        for other in others:
+            other.wait()
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@ from tunewright.hardware.memory.estimate import TrainingSetup
 # What the closed form knows of and a trace does not run, by field: the one value that is traced.
 _ONLY: dict[str, Any] = {
     "trainer": "sft",
-    "sharding": "none",
-    "devices": 1,
     "offload": "none",
     "checkpointing": "full",
     "compiled": False,
@@ -42,6 +40,9 @@ def trace_setup(setup: TrainingSetup) -> TraceSetup:
     kind = str(facts.get("adapter", "lora"))
     if lora and kind not in ("lora", "dora"):
         raise _only_closed_form(f"the adapter {kind}", "only lora and dora are, from a setup")
+    sharding = str(facts.get("sharding", "none"))
+    if sharding not in ("none", "fsdp"):
+        raise _only_closed_form(f"sharding {sharding}", "only none and fsdp are")
     half: Float = "float16" if setup.weights == "float16" else "bfloat16"
     own: Float = "bfloat16" if setup.adapter_bytes == 2 else "float32"
     loss: Loss = facts.get("loss_kernel") or (
@@ -64,6 +65,8 @@ def trace_setup(setup: TrainingSetup) -> TraceSetup:
         masked=setup.packed or setup.micro_batch > 1,
         packed=setup.packed,
         gradient_accumulation=setup.gradient_accumulation,
+        sharding="fsdp" if sharding == "fsdp" else "none",
+        devices=int(facts.get("devices", 1)) if sharding == "fsdp" else 1,
     )
 
 

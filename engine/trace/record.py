@@ -73,6 +73,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
         self.blocks[-1].events.append(Born(id, size, self.family, name))
         self._live[key] = (weakref.ref(storage, self._freed(key, id)), id)
 
+    def forget(self, tensor: Any) -> None:
+        """Log that the storage behind a tensor is given back, though the tensor lives on."""
+        found = self._live.pop(tensor.untyped_storage()._cdata, None)
+        if found is not None:
+            self.blocks[-1].events.append(Freed(found[1]))
+
     def _freed(self, key: int, id: int) -> Callable[[Any], None]:
         def freed(_: Any) -> None:
             del self._live[key]

@@ -27,6 +27,8 @@ class TraceSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `gradient_accumulation`: a second micro-batch runs on top of the gradients of the first.
     `holds_output`: the script keeps model outputs until the next step has new ones, and clears
     gradients only then, as a hand-written loop does; the Trainer does not.
+    `sharding` "fsdp": the first of `devices` ranks, with each decoder layer a unit of FSDP2.
+    `every_layer`: trace them all, also where a few would do.
     """
 
     device: Device
@@ -49,6 +51,8 @@ class TraceSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     holds_output: bool = False
     prepare_kbit: bool = False
     expandable_segments: bool = False
+    sharding: Literal["none", "fsdp"] = "none"
+    devices: int = 1
     every_layer: bool = False
 
 

@@ -12,6 +12,7 @@ from tunewright.engine.trace.kernels import FusedLinearCrossEntropy, stand_ins
 from tunewright.engine.trace.log import Family, Trace
 from tunewright.engine.trace.record import Recorder
 from tunewright.engine.trace.setup import TraceSetup
+from tunewright.engine.trace.shard import local, shard, watch_units
 
 # cuBLAS's workspace, which torch takes from the caching allocator: 4096 KiB x 2 + 16 KiB x 8
 # (aten/src/ATen/cuda/CublasHandlePool.cpp; 32 MiB from compute capability 9.0 on).
@@ -36,6 +37,11 @@ def run_step(model: Any, setup: TraceSetup) -> Trace:
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     _prepare(model, setup)
     placed = fake(model)
+    if setup.sharding == "fsdp":
+        shard(model, layers, setup)
+        watch_units(recorder)
+        placed = [(name, local(p)) for name, p in model.named_parameters()]
+        placed += list(model.named_buffers())
     model.train()
     _place(recorder, placed, trained, prefix, setup)
     recorder.watch_modules(model)
@@ -52,7 +58,7 @@ def run_step(model: Any, setup: TraceSetup) -> Trace:
             recorder.enter(f"backward{suffix}")
             loss.backward()
             gradients = {
-                name: recorder.id_of(parameter.grad)
+                name: recorder.id_of(local(parameter.grad))
                 for name, parameter in parameters.items()
                 if parameter.grad is not None
             }

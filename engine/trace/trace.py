@@ -68,6 +68,18 @@ def _check(facts: ModelConfig, setup: TraceSetup) -> None:
             why="only adapters on top of them get gradients",
             cure="choose LoRA on nf4 (QLoRA), or full fine-tuning in 16 or 32 bits",
         )
+    if setup.devices < 1 or (setup.sharding == "fsdp" and setup.devices < 2):
+        raise Problem(
+            f"{setup.devices} devices cannot share the model",
+            why="sharding needs two or more",
+            cure="say how many there are, or trace without sharding",
+        )
+    if setup.sharding == "fsdp" and setup.weights == "nf4":
+        raise Problem(
+            "4-bit weights on FSDP2 cannot be traced",
+            why="accelerate leaves them whole on each device, and fakes of them do not bear it",
+            cure="size it without --trace",
+        )
     rank = setup.adapter.get("r")
     low_rank = setup.trainable == "adapter" and setup.adapter.get("peft_type") == "LORA"
     if low_rank and (not isinstance(rank, int) or not 1 <= rank <= facts.hidden_size):

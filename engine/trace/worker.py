@@ -59,10 +59,10 @@ def run(order: Order) -> TraceResult:
     total = config.get_text_config().num_hidden_layers
     traced = total if _needs_all(config, setup) else layers.TRACED
     try:
-        trace, shapes = _traced(config, setup, traced, total)
+        trace, shapes, trained = _traced(config, setup, traced, total)
     except layers.Unequal:
         traced = total
-        trace, shapes = _traced(config, setup, total, total)
+        trace, shapes, trained = _traced(config, setup, total, total)
     with FakeTensorMode():
         update = run_updates(shapes, setup)
     moments = replay.whole_run(
@@ -77,7 +77,7 @@ def run(order: Order) -> TraceResult:
         peak_phase=peak.phase,
         items=replay.by_family(peak.standing, cuda),
         at_peak=replay.by_name(peak.standing, cuda, _GROUPS),
-        trained_parameters=sum(shape.numel() for shape, _ in shapes.values()),
+        trained_parameters=trained,
         layers=total,
         layers_traced=traced,
         seconds=time.perf_counter() - started,
@@ -98,6 +98,11 @@ def _assumptions(order: Order, traced: int, total: int) -> tuple[str, ...]:
     ]
     if "text_config" in order.config:
         said.append("the language model alone: towers for images or sound are not traced")
+    if setup.sharding != "none":
+        said.append(
+            f"FSDP2 on {setup.devices} devices, each layer a unit; what streams let overlap is not "
+            "modelled: one more gathered unit may stand"
+        )
     if traced < total:
         said.append(f"{traced} equal layers were traced, and repeated to {total}")
     if setup.device == "cuda":
@@ -116,20 +121,24 @@ def _assumptions(order: Order, traced: int, total: int) -> tuple[str, ...]:
 def _needs_all(config: Any, setup: TraceSetup) -> bool:
     from tunewright.engine.trace import layers
 
+    # A unit is gathered while its neighbour runs, so that layers at the edges reach far in.
+    sharded = setup.sharding != "none"
     layered = setup.trainable == "all" or setup.adapter.get("peft_type") == "LORA"
     text = config.get_text_config()
     few = text.num_hidden_layers <= layers.TRACED + 1
     # Layers that attend differently take different masks.
     mixed = len(set(getattr(text, "layer_types", None) or ())) > 1
-    return setup.every_layer or few or mixed or not layered
+    return setup.every_layer or few or mixed or sharded or not layered
 
 
 def _traced(
     config: Any, setup: TraceSetup, count: int, total: int
-) -> tuple[Trace, dict[str, tuple[Any, Any]]]:
+) -> tuple[Trace, dict[str, tuple[Any, Any]], int]:
+    """The step's log, shape and dtype of what this rank trains by name, and how many parameters
+    are trained in all."""
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-    from tunewright.engine.trace import build, layers, step
+    from tunewright.engine.trace import build, layers, shard, step
 
     model = build.build(build.with_layers(config, count), setup)
     prefix, _ = step.layer_list(model)
@@ -137,14 +146,16 @@ def _traced(
         trace = step.run_step(model, setup)
     if count < total:
         trace = layers.repeat_layers(trace, prefix, total - count)
-    shapes = {}
+    shapes, trained = {}, 0
     of = dict(model.named_parameters())
     for name in trace.gradients:
         found = of.get(name)
         if found is None:
             found = of[layers.renumbered(name, prefix, 1)]
-        shapes[name] = (found.shape, found.dtype)
-    return trace, shapes
+        trained += found.numel()
+        mine = shard.local(found)
+        shapes[name] = (mine.shape, mine.dtype)
+    return trace, shapes, trained
 
 
 def _versions() -> dict[str, str]:

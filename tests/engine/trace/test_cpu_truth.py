@@ -32,6 +32,11 @@ STEPS: dict[str, TraceSetup] = {
     "lora, checkpointed": step(**ON_CPU, gradient_checkpointing=True),
     "full": full(**ON_CPU),
     "full, checkpointed": full(**ON_CPU, gradient_checkpointing=True),
+    # Two real processes over gloo; the trace has one, and a process group that is made up.
+    "sharded": full(**ON_CPU, sharding="fsdp", devices=2),
+    "sharded, checkpointed": full(
+        **ON_CPU, sharding="fsdp", devices=2, gradient_checkpointing=True
+    ),
 }
 
 

@@ -54,6 +54,7 @@ WIDE = Order(
         gradient_checkpointing=True,
     ),
 )  # fmt: skip
+SHARDED = Order(llama(7), full(sharding="fsdp", devices=4, gradient_checkpointing=True))
 REFUSED = {
     "unknown architecture": (
         Order(llama(4, model_type="nothing"), step()),
@@ -88,7 +89,9 @@ def whole(order: Order) -> Order:
 def answered() -> dict[str, Answer]:
     """Every answer that the tests of the fast tier look at."""
     asked = ORDERS | {f"whole {name}": whole(ORDERS[name]) for name in COMPARED}
-    asked |= {"wide": WIDE} | {f"refused {name}": order for name, (order, _) in REFUSED.items()}
+    asked |= {"wide": WIDE, "sharded": SHARDED} | {
+        f"refused {name}": order for name, (order, _) in REFUSED.items()
+    }
     return dict(zip(asked, answers(*asked.values()), strict=True))
 
 
@@ -153,6 +156,22 @@ def test_weights_and_adapters_are_those_of_the_configuration(results: Any) -> No
     # Tables of the nf4 values, and rounding, in seven tensors for each of 49 linears.
     assert 0 <= quantised.items["weights"] - packed <= 49 * 7 * 1024
     assert results["full"].trained_parameters == in_linears + rest
+
+
+def test_a_shard_holds_its_part_and_the_unit_that_runs(results: Any, answered: Any) -> None:
+    whole, part = results["full"], result_of(answered["sharded"])
+    width, mlp, kv = 128, 352, 64
+    layer = 2 * width * (width + kv) + 3 * width * mlp + 2 * width
+    trained = whole.trained_parameters
+
+    assert part.trained_parameters == trained
+    # A quarter of the float32 weights, and of the two states.
+    assert part.phases["weights"] == pytest.approx(trained, rel=0.05)
+    assert part.items["optimizer"] == pytest.approx(2 * trained, rel=0.05)
+    # Beside them the embeddings, which stay gathered, and at least the layer that runs, in 16 bits.
+    assert part.items["weights"] - trained >= 2 * (4000 * width + layer)
+    assert part.allocated_bytes < whole.allocated_bytes
+    assert any("FSDP2 on 4 devices" in assumption for assumption in part.assumptions)
 
 
 def test_methods_and_settings_order_as_they_should(results: Any) -> None:
