@@ -83,6 +83,17 @@ _FAMILIES: dict[str, Any] = {
 }
 
 
+def gloo_stand_ins() -> dict[Any, Any]:
+    """On CPUs the collectives are gloo's, which copies what it reduces and scatters
+    (torch/csrc/distributed/c10d/ProcessGroupGloo.cpp); NCCL does not."""
+
+    def copies(_: Any, inputs: Any, *__: Any, **___: Any) -> Any:
+        inputs.clone()
+        return NotImplemented
+
+    return {torch.ops.c10d._reduce_scatter_base_.default: copies}
+
+
 def _told(method: Any, recorder: Recorder, family: Any) -> Any:
     def told(*args: Any, **kwargs: Any) -> Any:
         with recorder.of(family):

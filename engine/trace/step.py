@@ -12,7 +12,7 @@ from tunewright.engine.trace.kernels import FusedLinearCrossEntropy, stand_ins
 from tunewright.engine.trace.log import Family, Trace
 from tunewright.engine.trace.record import Recorder
 from tunewright.engine.trace.setup import TraceSetup
-from tunewright.engine.trace.shard import local, shard, watch_units
+from tunewright.engine.trace.shard import gloo_stand_ins, local, shard, watch_units
 
 # cuBLAS's workspace, which torch takes from the caching allocator: 4096 KiB x 2 + 16 KiB x 8
 # (aten/src/ATen/cuda/CublasHandlePool.cpp; 32 MiB from compute capability 9.0 on).
@@ -31,9 +31,9 @@ def layer_list(model: Any) -> tuple[str, Any]:
 
 def run_step(model: Any, setup: TraceSetup) -> Trace:
     """Trace weights, forward and backward of one micro-batch (two, when gradients accumulate)."""
-    recorder = Recorder(stand_ins())
-    prefix, layers = layer_list(model)
     cuda = setup.device == "cuda"
+    recorder = Recorder(stand_ins() if cuda else stand_ins() | gloo_stand_ins())
+    prefix, layers = layer_list(model)
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     _prepare(model, setup)
     placed = fake(model)
