@@ -84,14 +84,18 @@ _FAMILIES: dict[str, Any] = {
 
 
 def gloo_stand_ins() -> dict[Any, Any]:
-    """On CPUs the collectives are gloo's, which copies what it reduces and scatters
-    (torch/csrc/distributed/c10d/ProcessGroupGloo.cpp); NCCL does not."""
+    """On CPUs the collectives are gloo's, which copies what it reduces and scatters and gathers
+    into a flat tensor first (torch/csrc/distributed/c10d/ProcessGroupGloo.cpp); NCCL does not."""
 
-    def copies(_: Any, inputs: Any, *__: Any, **___: Any) -> Any:
-        inputs.clone()
+    def copies(output: Any, inputs: Any, *_: Any, **__: Any) -> Any:
+        larger = max(output, inputs, key=torch.numel)
+        torch.empty_like(larger)
         return NotImplemented
 
-    return {torch.ops.c10d._reduce_scatter_base_.default: copies}
+    return dict.fromkeys(
+        (torch.ops.c10d._reduce_scatter_base_.default, torch.ops.c10d._allgather_base_.default),
+        copies,
+    )
 
 
 def _told(method: Any, recorder: Recorder, family: Any) -> Any:
