@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install demo test test-slow check check-gpu bench bench-sizing clean
+.PHONY: help install demo test test-slow check check-gpu bench bench-sizing bench-trace clean
 
 help:
 	@echo "make demo       the main job on the embedded model and task (HEADLESS=1: no screens)"
@@ -14,6 +14,7 @@ help:
 	@echo "make check-gpu  what the tests assume of the driver, held against a real GPU"
 	@echo "make bench      what Tunewright costs against the plain alternative"
 	@echo "make bench-sizing  predicted against published memory (ROWS=file.jsonl, JSON=1)"
+	@echo "make bench-trace   traced against published and real memory (ROWS=file.jsonl)"
 	@echo "TORCH_INDEX=URL picks the torch build by hand, e.g. https://download.pytorch.org/whl/cpu"
 
 install: $(READY)
@@ -50,6 +51,9 @@ bench: $(READY)
 
 bench-sizing: $(READY)
 	@$(BIN)/python tests/bench/bench_sizing.py $(ROWS) $(if $(JSON),--json)
+
+bench-trace: $(READY)
+	@$(BIN)/python tests/bench/bench_trace.py $(ROWS)
 
 clean:
 	rm -rf $(VENV) dist build

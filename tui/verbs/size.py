@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         _tell(what_if, plan)
         if traced is not None:
-            tell_trace(traced, plan.chosen().estimate.expected_bytes)
+            tell_trace(traced, plan.chosen().estimate)
     considered = plan.fits if options.method == "auto" else (plan.chosen(),)
     if all(fit.verdict == "no" for fit in considered):
         say.note("nothing fits: a smaller model, shorter rows (--max-length), or free memory")

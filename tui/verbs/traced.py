@@ -8,10 +8,12 @@ from tunewright.tui import say
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from tunewright.engine.plan import Plan
     from tunewright.engine.sizing import WhatIf
     from tunewright.engine.trace.setup import TraceResult
+    from tunewright.hardware.memory.estimate import MemoryEstimate, Range
 
 _SHOWN = 10
 
@@ -47,17 +49,23 @@ def trace_plan(what_if: WhatIf, plan: Plan) -> TraceResult:
     return trace(folder, trace_setup(setup), cache=cache_home())
 
 
-def tell_trace(traced: TraceResult, expected_bytes: int) -> None:
-    """Print the trace, and how far the closed form is from it."""
+def tell_trace(traced: TraceResult, estimate: MemoryEstimate) -> None:
+    """Print the trace beside the closed form, in the counts that both have."""
     from tunewright.engine.text import plain, size
 
     say.line()
-    reserved = traced.reserved_bytes
     say.line(
         f"traced  {size(traced.allocated_bytes)} of tensors at the peak, in {traced.peak_phase}"
-        + ("" if reserved is None else f"; {size(reserved)} reserved by torch's cache")
+        f" ({traced.layers_traced} of {traced.layers} layers run, {traced.seconds:.1f} s)"
     )
-    say.line(f"        the closed form expects {size(expected_bytes)} for the whole process")
+    say.table(
+        ["", "    traced", "closed form"],
+        [
+            [name, f"{size(found):>10}", f"{size(own.expected_bytes if own else None):>11}"]
+            for name, found, own in _counts(traced, estimate)
+        ],
+    )
+    say.line()
     for family, amount in traced.items.items():
         say.line(f"  {size(amount):>10}  {family}")
     say.line()
@@ -71,6 +79,14 @@ def tell_trace(traced: TraceResult, expected_bytes: int) -> None:
         say.line(f"  {size(held.bytes):>10}  {plain(held.name)} ({held.count})")
     for assumption in traced.assumptions:
         say.line(f"assumed: {assumption}")
+
+
+def _counts(
+    traced: TraceResult, estimate: MemoryEstimate
+) -> Iterator[tuple[str, int, Range | None]]:
+    yield "allocated", traced.allocated_bytes, estimate.allocated
+    if traced.reserved_bytes is not None:
+        yield "reserved", traced.reserved_bytes, estimate.reserved
 
 
 def trace_data(traced: TraceResult) -> dict[str, Any]:
