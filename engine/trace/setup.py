@@ -55,6 +55,12 @@ class TraceSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     devices: int = 1
     every_layer: bool = False
 
+    @property
+    def has_mask(self) -> bool:
+        """Whether a mask reaches the kernel. FlashAttention's package goes by the rows' lengths
+        instead (what it copies to leave out padding is not traced)."""
+        return self.masked and self.attention != "flash_attention_2"
+
 
 class Held(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bytes that one group of storages holds at the peak: `name` is its module and operation,

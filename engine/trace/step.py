@@ -113,9 +113,9 @@ def _loss(model: Any, setup: TraceSetup) -> tuple[Any, Any]:
     ids = torch.zeros(rows, length, dtype=torch.long)
     labels = torch.zeros(rows, length, dtype=torch.long)
     inputs: dict[str, Any] = {"input_ids": ids, "use_cache": False}
-    if setup.packed:
+    if setup.packed and setup.has_mask:
         inputs["position_ids"] = torch.zeros(rows, length, dtype=torch.long)
-    elif setup.masked:
+    elif setup.has_mask:
         inputs["attention_mask"] = torch.ones(rows, length, dtype=torch.long)
     with _autocast(setup):
         if setup.loss == "plain":

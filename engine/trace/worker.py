@@ -54,7 +54,7 @@ def run(order: Order) -> TraceResult:
         kernels.emulate_cuda()
     else:
         kernels.emulate_cpu()
-    kernels.know_masks(setup.masked)
+    kernels.know_masks(setup.has_mask)
     config = build.read_config(order.config)
     total = config.get_text_config().num_hidden_layers
     traced = total if _needs_all(config, setup) else layers.TRACED
@@ -93,7 +93,7 @@ def _assumptions(order: Order, traced: int, total: int) -> tuple[str, ...]:
         + (", joined into one" if setup.packed else "")
         + ", all as long as the longest; every token is trained on",
         "attention with a mask: rows differ in length or are packed"
-        if setup.masked
+        if setup.has_mask
         else "attention without a mask: no padding",
     ]
     if "text_config" in order.config:

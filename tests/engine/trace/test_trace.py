@@ -38,6 +38,8 @@ STEPS: dict[str, TraceSetup] = {
     "plain loss": step(loss="plain"),
     "fused loss": step(loss="fused"),
     "eager": step(attention="eager", masked=True),
+    "flash": step(attention="flash_attention_2", masked=True),
+    "masked": step(masked=True),
     "packed": step(packed=True, masked=True),
     "expandable": full(expandable_segments=True),
     "on a cpu": full(device="cpu", weights="float32", autocast=None, compute="float32"),
@@ -182,7 +184,7 @@ def test_methods_and_settings_order_as_they_should(results: Any) -> None:
     assert peak["full, sgd"] < peak["full, 8-bit"] < peak["full"]
     assert peak["full, lion"] > peak["full, 8-bit"]
     assert peak["fused loss"] < peak["lora"]
-    assert peak["eager"] > peak["lora"]
+    assert peak["eager"] > peak["masked"] > peak["lora"] == peak["flash"]
     assert results["full, foreach"].phases["optimizer"] > results["full"].phases["optimizer"]
     assert results["expandable"].reserved_bytes <= results["full"].reserved_bytes
 
