@@ -89,15 +89,16 @@ def _of_named(named: Sequence[Gpu], snapshot: Snapshot) -> Choice:
     return Choice("cuda", gpu, gpu.free_bytes, decision, _busy_warning(gpu, others))
 
 
+def is_named(gpu: Gpu, name: str) -> bool:
+    """Whether `name` is the device's label, or begins its UUID with more than "GPU-" or "MIG-"."""
+    by_uuid = gpu.uuid is not None and len(name) > 4 and gpu.uuid.startswith(name)
+    return gpu.label == name or by_uuid
+
+
 def _named(asked: str, gpus: Sequence[Gpu]) -> tuple[Gpu, ...]:
     found: list[Gpu] = []
     for name in (part.strip() for part in asked.split(",")):
-        hits = [
-            gpu
-            for gpu in gpus
-            if gpu.label == name
-            or (gpu.uuid is not None and len(name) > 4 and gpu.uuid.startswith(name))
-        ]
+        hits = [gpu for gpu in gpus if is_named(gpu, name)]
         if len(hits) != 1:
             raise _no_such(name, gpus, several=len(hits) > 1)
         if hits[0] not in found:

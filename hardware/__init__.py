@@ -9,14 +9,19 @@ now = Watch()                       # call it again and again: only what changes
 
 from __future__ import annotations
 
-from typing import Any
+# Not imported from typing: that import takes longer than the rest of this file.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tunewright.hardware.take import take_snapshot
+    from tunewright.hardware.watch import Watch
+    from tunewright.hardware.whatif import imagine
 
 _FROM = {"take_snapshot": "take", "imagine": "whatif", "Watch": "watch"}
 
 __all__ = ["Watch", "imagine", "take_snapshot"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Imported when first asked for: a verb that reads no machine pays for none of it."""
     if name not in _FROM:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -229,7 +229,8 @@ def matrix(snapshot: Snapshot, width: int) -> list[str]:
     linked = next((pair.nvlinks for pair in snapshot.pairs if pair.nvlinks), None)
     if linked is not None:
         used.insert(0, f"N{linked} {linked} NVLinks")
-    return [*lines, "    " + ", ".join(used)]
+    # A table of nothing known says less than none.
+    return [*lines, "    " + ", ".join(used)] if used else []
 
 
 # -- the rest

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from tunewright.engine.devices import AUTO, is_busy
+from tunewright.engine.devices import AUTO, is_busy, is_named
 from tunewright.hardware.fit import training_memory
 from tunewright.hardware.snapshot import Gpu, Snapshot
 from tunewright.tui.history import History, spark
@@ -147,7 +147,9 @@ class MachinePane(Pane):
         return sorted(snapshot.gpus, key=by)
 
     def _device_row(self, gpu: Gpu, columns: tuple[Column, ...]) -> Row:
-        cells = device_row(gpu) | {"": "*" if gpu.uuid in self._asked() else " "}
+        # Others' memory is marked as in the gauge, so that colour only repeats it.
+        mark = "*" if self._is_asked(gpu) else "×" if is_busy(gpu) else " "
+        cells = device_row(gpu) | {"": mark}
         return Row(
             gpu.label,
             tuple(cells[column.title] for column in columns),
@@ -248,8 +250,9 @@ class MachinePane(Pane):
     def _order(self, snapshot: Snapshot) -> str:
         return self._orders()[self._sorted[self.view]]
 
-    def _asked(self) -> tuple[str, ...]:
-        return tuple(part.strip() for part in self.bench.inputs.device.split(","))
+    def _is_asked(self, gpu: Gpu) -> bool:
+        names = (part.strip() for part in self.bench.inputs.device.split(","))
+        return any(is_named(gpu, name) for name in names)
 
     def why_not(self, command: str) -> str | None:
         snapshot = self.bench.snapshot
@@ -290,7 +293,7 @@ class MachinePane(Pane):
         gpu = self._marked(snapshot) if snapshot is not None else None
         if gpu is None or gpu.uuid is None:
             return
-        self.bench.answer(device=AUTO if gpu.uuid in self._asked() else gpu.uuid)
+        self.bench.answer(device=AUTO if self._is_asked(gpu) else gpu.uuid)
         self.post_message(self.Changed())
 
     def do_when_busy(self) -> None:
