@@ -17,6 +17,7 @@ from tunewright.hardware.catalogue import Part, catalogue, part_of
 from tunewright.hardware.fit import Verdict, judge, training_memory
 from tunewright.hardware.memory.estimate import (
     Attention,
+    Checkpointing,
     LossKernel,
     MemoryEstimate,
     Offload,
@@ -46,6 +47,7 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rank: int = 16
     targets: str | tuple[str, ...] = "all-linear"
     checkpointing: bool | None = None
+    checkpointing_kind: Checkpointing = "full"
     optimizer: str | None = None
     attention: Attention = "sdpa"
     loss_kernel: LossKernel = "chunked"
@@ -206,6 +208,7 @@ def _option(
             adapter_bytes=4 if precision.trained == "float32" else 2,
             loss_kernel=ask.loss_kernel,
             attention=ask.attention,
+            checkpointing=ask.checkpointing_kind,
             packed=ask.packing,
             sharding=sharding if devices > 1 else "none",
             devices=devices,
