@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-
 import msgspec
 
 from tunewright.engine.text import size
@@ -409,5 +408,3 @@ def _largest(holds: Callable[[int], bool], most: int) -> int:
         else:
             high = middle - 1
     return low
-
-

@@ -95,8 +95,8 @@ def _why_full(row: Quoted, expected: int) -> str:
     text = f"{each:.0f} bytes a parameter: weights, gradients and two AdamW states in float32"
     if row.sizes == "7-8B":
         text += (
-            "; 18.9 to 74 GiB were measured, by optimizer (8-bit and paged states, 16-bit weights), "
-            "length and loss kernel"
+            "; 18.9 to 74 GiB were measured, by optimizer (8-bit and paged states, 16-bit "
+            "weights), length and loss kernel"
         )
     return text
 

@@ -182,7 +182,10 @@ def _latent_attention(config: ModelConfig, facts: Facts) -> tuple[list[Linear], 
     query = heads * (nope + rope)
     linears, values = [], rank * layers
     if q_rank:
-        linears += [Linear("q_a_proj", h, q_rank, layers), Linear("q_b_proj", q_rank, query, layers)]
+        linears += [
+            Linear("q_a_proj", h, q_rank, layers),
+            Linear("q_b_proj", q_rank, query, layers),
+        ]
         values += q_rank * layers
     else:
         linears.append(Linear("q_proj", h, query, layers))

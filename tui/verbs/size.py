@@ -26,7 +26,7 @@ from tunewright.tui.verbs.sizes import (
 if TYPE_CHECKING:
     import argparse
 
-    from tunewright.engine.choose import Option
+    from tunewright.engine.choose import Change, Option
     from tunewright.engine.plan import Plan
     from tunewright.engine.session import Inputs, Recorded
     from tunewright.engine.sizing import WhatIf
@@ -45,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--table", action="store_true", help="the often quoted hardware table beside our figures"
     )
+    parser.add_argument(
+        "--no-correction",
+        action="store_true",
+        help="without the correction by what earlier runs of the kind measured",
+    )
     add_serve(parser)
     add_compare(parser)
     add_json(parser)
@@ -60,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
         return _open(options)
     if options.serve:
         return serve(options)
-    from tunewright.engine.choose import cheapest_changes, options as ways_of, recommend
+    from tunewright.engine.choose import cheapest_changes, recommend
+    from tunewright.engine.choose import options as ways_of
     from tunewright.engine.sizing import WhatIf
 
     inputs, recorded, source = _look(options)
@@ -75,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
     beyond = is_beyond_plans(options)
     shown = best or min(found, key=lambda one: one.estimate.expected_bytes)
     verdict = shown.verdict if beyond else plan.chosen().verdict
-    changes = ()
+    changes: tuple[Change, ...] = ()
     if verdict != "fits" and best is None:
         changes = cheapest_changes(shape, machine, ask)
     answers = reverse(shape, machine, ask)
@@ -148,6 +154,7 @@ def _look(options: argparse.Namespace) -> tuple[Inputs, Recorded, str]:
     from tunewright.engine.data.assumed import assumed_facts
     from tunewright.engine.environment import read_environment
     from tunewright.engine.homes import cache_home
+    from tunewright.engine.measured_peaks import read_measured
     from tunewright.engine.model import DEMO_MODEL
     from tunewright.engine.model_shape import model_shape
     from tunewright.engine.session import DataInput, Inputs, Recorded
@@ -170,12 +177,14 @@ def _look(options: argparse.Namespace) -> tuple[Inputs, Recorded, str]:
         environment=read_environment(snapshot.host),
         data=assumed_facts(context, options.max_length),
         model=shape,
+        peaks=tuple(row for row in read_measured() if row.key.family == shape.model_type),
     )
     inputs = Inputs(
         name="size",
         model=options.model,
         data=DataInput(path="assumed"),
         overrides=overrides_of(options),
+        correct_memory=not options.no_correction,
     )
     return inputs, recorded, source
 
