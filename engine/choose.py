@@ -322,7 +322,9 @@ def cheapest_changes(
     if smaller is not None:
         name, other, _ = smaller
         say(f"a smaller model: {name}", "what the larger one knows", any_method, other)
-    box = smallest_machine(shape, ask)
+    box = smallest_machine(
+        shape, replace(ask, micro_batch=None, checkpointing=None, sharding="auto")
+    )
     found: list[Change] = []
     for what, costs, asked, other, where in tried:
         fitting = [one for one in options(other, where, asked) if one.verdict == "fits"]

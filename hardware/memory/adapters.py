@@ -122,7 +122,9 @@ def adapter_fixed_bytes(shape: ModelShape, setup: TrainingSetup) -> int:
         return 0
     kind = kind_of(setup.adapter)
     adapted = adapted_linears(shape, setup.target_modules)
-    return sum(kind.fixed_bytes(m, setup.rank) * m.count for m in adapted)
+    whole = sum(kind.fixed_bytes(m, setup.rank) * m.count for m in adapted)
+    # Under checkpointing they come back one layer at a time, like activations.
+    return whole // shape.num_hidden_layers if setup.gradient_checkpointing else whole
 
 
 def virtual_tokens(shape: ModelShape, setup: TrainingSetup) -> int:

@@ -162,9 +162,9 @@ def _attention(
 ) -> tuple[int, int, int]:
     """(bytes a token, bytes of the batch for the mask, and for the scores).
 
-    Fused kernels keep queries, keys, values, output and a float32 log-sum a head; "eager" the scores
-    after softmax in float32 and in the arithmetic's dtype. A mask is there for packed rows, and
-    where rows differ in length; with a mask transformers repeats the key-value heads
+    Fused kernels keep queries, keys, values, output and a float32 log-sum a head; "eager" the
+    scores after softmax in float32 and in the arithmetic's dtype. A mask is there for packed rows,
+    and where rows differ in length; with a mask transformers repeats the key-value heads
     (integrations/sdpa_attention.py).
     """
     rows = setup.micro_batch

@@ -136,12 +136,12 @@ def _check(shape: ModelShape, setup: TrainingSetup) -> None:
             cure="set lora.r to 8, 16, 32 or 64",
         )
     adapted = adapted_linears(shape, setup.target_modules)
-    narrowest = min((min(m.in_features, m.out_features) for m in adapted), default=setup.rank)
-    if setup.rank > narrowest:
+    widest = max((min(m.in_features, m.out_features) for m in adapted), default=setup.rank)
+    if setup.rank > widest:
         raise Problem(
-            f"rank {setup.rank} is above the width of the layers it adapts, {narrowest}",
+            f"rank {setup.rank} is above the width of every layer it adapts, {widest}",
             why="a product of two matrices has at most the rank of the smaller side",
-            cure=f"set lora.r to {narrowest} or less; 8 to 64 is usual",
+            cure=f"set lora.r to {widest} or less; 8 to 64 is usual",
         )
 
 
