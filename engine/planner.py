@@ -34,7 +34,9 @@ from tunewright.engine.train.registry import method, methods
 from tunewright.engine.train.rules.consistency import refuse_foreign
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.fit import judge
-from tunewright.hardware.memory.estimate import Device
+from tunewright.hardware.memory.calibration import corrected, correction_for, key_of
+from tunewright.hardware.memory.estimate import Device, MemoryEstimate, TrainingSetup
+from tunewright.hardware.memory.stages import Proof, stage_peaks, with_stages
 from tunewright.hardware.memory.training import estimate_training
 from tunewright.hardware.snapshot import Snapshot
 
@@ -49,6 +51,7 @@ def look(inputs: Inputs, base: Path, machine: Snapshot | None = None) -> tuple[I
     from tunewright.engine.data.prepared import look_at_data
     from tunewright.engine.environment import read_environment
     from tunewright.engine.homes import cache_home
+    from tunewright.engine.measured_peaks import read_measured
     from tunewright.engine.model import resolve_model
     from tunewright.engine.model_fingerprint import model_fingerprint
     from tunewright.hardware.shapes import read_shape
@@ -63,6 +66,7 @@ def look(inputs: Inputs, base: Path, machine: Snapshot | None = None) -> tuple[I
         environment=read_environment(snapshot.host),
         data=facts,
         model=shape,
+        peaks=tuple(row for row in read_measured() if row.key.family == shape.model_type),
     )
     inputs = msgspec.structs.replace(
         inputs, data=data, model_fingerprint=model_fingerprint(model_dir)
@@ -220,10 +224,11 @@ def _fit(
         )
         values = {key: decision.value for key, decision in settings.items()}
         setup = candidate.training_setup(device, capability, values, recorded.data.length_max)
-        estimate = estimate_training(recorded.model, setup)
+        settings = _with_proof(settings, recorded, overrides)
+        asked = "evaluation.batch_size" in overrides
+        estimate, settings = _estimate(candidate, inputs, recorded, setup, settings, asked)
         fit = MethodFit(candidate.id, judge(estimate, free_bytes), free_bytes, estimate)
-        proven = _with_proof(settings, recorded, overrides)
-        return proven | _evidence(inputs, recorded, proven, device), fit
+        return settings | _evidence(inputs, recorded, settings, device), fit
 
     settings, fit = tried(None, False)
     first = settings["training.per_device_train_batch_size"].value
@@ -232,6 +237,42 @@ def _fit(
             break
         settings, fit = tried(micro_batch, checkpointing)
     return settings, fit
+
+
+def _estimate(
+    candidate: Method,
+    inputs: Inputs,
+    recorded: Recorded,
+    setup: TrainingSetup,
+    settings: dict[str, Decision],
+    asked: bool,
+) -> tuple[MemoryEstimate, dict[str, Decision]]:
+    """The step, corrected by what earlier runs measured, and the stages around it. A proof of
+    fewer rows at once (unless a number was `asked` for) rather than one that decides what fits."""
+    estimate = estimate_training(recorded.model, setup)
+    if inputs.correct_memory and recorded.peaks:
+        packages = recorded.environment.packages
+        key = key_of(candidate.id, recorded.model.model_type, setup.device, packages)
+        correction = correction_for(key, recorded.peaks)
+        if correction is not None:
+            estimate = corrected(estimate, correction)
+    decided = settings["evaluation.batch_size"]
+    rows = decided.value
+    while True:
+        proof = Proof(
+            rows=rows,
+            prompt=recorded.data.length_max,
+            new_tokens=settings["evaluation.max_new_tokens"].value,
+        )
+        whole = with_stages(estimate, stage_peaks(recorded.model, setup, proof))
+        if asked or rows == 1 or whole.expected_bytes == estimate.expected_bytes:
+            break
+        rows //= 2
+    if rows != decided.value:
+        because = f"{rows} rows a batch: more would take more memory than a training step"
+        fewer = Decision(rows, because, "evaluation.batch-memory")
+        settings = settings | {"evaluation.batch_size": fewer}
+    return whole, settings
 
 
 def _concerns(key: str, candidate: Method) -> bool:

@@ -17,6 +17,7 @@ from tunewright.engine.evidence.given import EvidenceInput
 from tunewright.engine.files import write_atomic
 from tunewright.engine.plan import Plan
 from tunewright.hardware.errors import Problem
+from tunewright.hardware.memory.calibration import Measured
 from tunewright.hardware.shapes import ModelShape
 from tunewright.hardware.snapshot import Snapshot
 
@@ -44,7 +45,8 @@ class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     `model_fingerprint` is written when planned, so that other weights are no riddle.
 
     `device` is "auto", "cpu", or devices by label or UUID with commas between; `when_busy` it is
-    waited for ("wait") or another one is taken."""
+    waited for ("wait") or another one is taken. `correct_memory`: earlier runs correct the memory
+    prediction."""
 
     name: str
     model: str
@@ -58,6 +60,7 @@ class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     when_busy: Literal["another", "wait"] = "another"
     evidence: EvidenceInput | None = None
     model_fingerprint: str | None = None
+    correct_memory: bool = True
 
 
 class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -84,13 +87,15 @@ class Expectation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What was seen when the plan was made, and what a finished run gave."""
+    """What was seen when the plan was made, and what a finished run gave. `peaks` are measured
+    peaks of earlier runs of this model family, which correct the prediction."""
 
     snapshot: Snapshot
     environment: Environment
     data: DataFacts
     model: ModelShape
     expect: Expectation | None = None
+    peaks: tuple[Measured, ...] = ()
 
 
 class Session(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from tunewright.hardware.errors import Problem
 from tunewright.hardware.model_config import ModelConfig
+from tunewright.hardware.model_facts import Facts, mixture_facts
 from tunewright.hardware.shapes import Linear, ModelShape
 
 
@@ -99,12 +99,12 @@ def shape_from_config(config: ModelConfig, raw: Mapping[str, Any], where: str) -
     """The shape that config.json describes, in bfloat16. `raw` is the file's text part, `where`
     names it in errors. Problem for a field of the family that is missing or impossible."""
     family = FAMILIES.get(config.model_type, _PLAIN)
-    facts = _Facts(raw, where)
+    facts = Facts(raw, where)
     intermediate = config.intermediate_size or 4 * config.hidden_size
     layers = config.num_hidden_layers
-    experts = facts.number("num_local_experts", "n_routed_experts", "num_experts")
-    dense = facts.number("first_k_dense_replace", "mlp_only_layers") if experts else layers
-    expert_width = facts.number("moe_intermediate_size", "expert_intermediate_size") or intermediate
+    mixture = mixture_facts(facts, layers, intermediate)
+    experts, expert_width = mixture.get("experts", 0), mixture.get("expert_intermediate_size", 0)
+    dense = layers - mixture.get("expert_layers", 0)
     linears, values = _attention(config, family, facts)
     mlp, more = _mlp(config, family, facts, intermediate, dense, "")
     linears += mlp
@@ -124,8 +124,6 @@ def shape_from_config(config: ModelConfig, raw: Mapping[str, Any], where: str) -
     if family.head_bias:
         values += config.vocab_size
     vision = facts.number("vision_parameters")
-    sliding, count = _sliding(facts, layers)
-    latent = facts.number("kv_lora_rank")
     return ModelShape(
         model_type=config.model_type,
         hidden_size=config.hidden_size,
@@ -141,46 +139,13 @@ def shape_from_config(config: ModelConfig, raw: Mapping[str, Any], where: str) -
         weights_dtype="bfloat16",
         weight_bytes=2 * (values + vision),
         linears=tuple(linears),
-        experts=experts,
-        experts_per_token=facts.number("num_experts_per_tok", "experts_per_token")
-        if experts
-        else 0,
-        expert_intermediate_size=expert_width if experts else 0,
-        expert_layers=layers - dense if experts else 0,
-        sliding_window=sliding,
-        sliding_layers=count,
-        latent_kv=latent + facts.number("qk_rope_head_dim") if latent else 0,
         vision_parameters=vision,
+        approximate=config.model_type not in FAMILIES,
+        **mixture,
     )
 
 
-class _Facts:
-    """Fields of config.json that only some families have; 0 where there are none."""
-
-    def __init__(self, raw: Mapping[str, Any], where: str) -> None:
-        self.raw = raw
-        self.where = where
-
-    def number(self, *names: str) -> int:
-        for name in names:
-            value = self.raw.get(name)
-            if value is None or isinstance(value, list):
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 40:
-                raise Problem(
-                    f"{self.where} does not describe a decoder language model",
-                    why=f"{name} is {str(value)[:80]!r}, not a whole number",
-                    cure="check that the file is unmodified, or download it again",
-                )
-            return value
-        return 0
-
-    def flag(self, name: str) -> bool | None:
-        value = self.raw.get(name)
-        return value if isinstance(value, bool) else None
-
-
-def _attention(config: ModelConfig, family: Family, facts: _Facts) -> tuple[list[Linear], int]:
+def _attention(config: ModelConfig, family: Family, facts: Facts) -> tuple[list[Linear], int]:
     """The projections of attention, and the parameters beside their matrices."""
     h, layers = config.hidden_size, config.num_hidden_layers
     q = config.num_attention_heads * config.head_dim
@@ -208,7 +173,7 @@ def _attention(config: ModelConfig, family: Family, facts: _Facts) -> tuple[list
     return linears, values
 
 
-def _latent_attention(config: ModelConfig, facts: _Facts) -> tuple[list[Linear], int]:
+def _latent_attention(config: ModelConfig, facts: Facts) -> tuple[list[Linear], int]:
     """Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1)."""
     h, layers, heads = config.hidden_size, config.num_hidden_layers, config.num_attention_heads
     rank, q_rank = facts.number("kv_lora_rank"), facts.number("q_lora_rank")
@@ -217,7 +182,10 @@ def _latent_attention(config: ModelConfig, facts: _Facts) -> tuple[list[Linear],
     query = heads * (nope + rope)
     linears, values = [], rank * layers
     if q_rank:
-        linears += [Linear("q_a_proj", h, q_rank, layers), Linear("q_b_proj", q_rank, query, layers)]
+        linears += [
+            Linear("q_a_proj", h, q_rank, layers),
+            Linear("q_b_proj", q_rank, query, layers),
+        ]
         values += q_rank * layers
     else:
         linears.append(Linear("q_proj", h, query, layers))
@@ -230,7 +198,7 @@ def _latent_attention(config: ModelConfig, facts: _Facts) -> tuple[list[Linear],
 
 
 def _mlp(
-    config: ModelConfig, family: Family, facts: _Facts, width: int, layers: int, shared: str
+    config: ModelConfig, family: Family, facts: Facts, width: int, layers: int, shared: str
 ) -> tuple[list[Linear], int]:
     if not layers:
         return [], 0
@@ -247,7 +215,7 @@ def _mlp(
     return linears, values
 
 
-def _experts(config: ModelConfig, facts: _Facts, experts: int, width: int, layers: int) -> int:
+def _experts(config: ModelConfig, facts: Facts, experts: int, width: int, layers: int) -> int:
     h = config.hidden_size
     values = experts * 3 * h * width + experts * h
     if config.model_type == "gpt_oss":
@@ -255,20 +223,8 @@ def _experts(config: ModelConfig, facts: _Facts, experts: int, width: int, layer
     return values * layers
 
 
-def _norms(config: ModelConfig, family: Family, facts: _Facts) -> int:
+def _norms(config: ModelConfig, family: Family, facts: Facts) -> int:
     norms = family.norms
     if config.model_type == "falcon" and facts.flag("new_decoder_architecture"):
         norms = 2
     return family.norm_values * config.hidden_size * (norms * config.num_hidden_layers + 1)
-
-
-def _sliding(facts: _Facts, layers: int) -> tuple[int | None, int]:
-    """(window, layers that have it)."""
-    window = facts.number("sliding_window")
-    if not window or facts.flag("use_sliding_window") is False:
-        return None, 0
-    types = facts.raw.get("layer_types")
-    if isinstance(types, list):
-        return window, sum(1 for kind in types if kind == "sliding_attention")
-    every = facts.number("sliding_window_pattern")
-    return window, layers - layers // every if every else layers

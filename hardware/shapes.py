@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from tunewright.hardware.errors import Problem
-from tunewright.hardware.model_config import read_config
+from tunewright.hardware.model_config import load_config, parse_config, text_part
+from tunewright.hardware.model_facts import Facts, mixture_facts
 from tunewright.hardware.weights import Tensor, read_tensors
 
 
@@ -31,7 +32,8 @@ class ModelShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     A mixture has `experts` in each of its `expert_layers`, of which `experts_per_token` work on a
     token. `sliding_layers` attend to the last `sliding_window` tokens only. `latent_kv` values a
     token and layer replace keys and values in a cache (multi-head latent attention).
-    `vision_parameters` are those of towers beside the decoder, in `parameters` too.
+    `vision_parameters` are those of towers beside the decoder, in `parameters` too. `approximate`:
+    the family is not known, and the shape that of a plain decoder with these sizes.
     """
 
     model_type: str
@@ -56,6 +58,7 @@ class ModelShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sliding_layers: int = 0
     latent_kv: int = 0
     vision_parameters: int = 0
+    approximate: bool = False
 
 
 _DTYPES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
@@ -85,7 +88,8 @@ def read_shape(folder: Path) -> ModelShape:
     is cut off, already quantised, or when config and weights contradict each other.
     """
     config_path = folder / "config.json"
-    config = read_config(config_path)
+    raw = load_config(config_path)
+    config = parse_config(raw, config_path)
     if config.quantization is not None:
         raise Problem(
             f"{folder} is already quantised ({config.quantization})",
@@ -123,10 +127,12 @@ def read_shape(folder: Path) -> ModelShape:
     for tensor in counted:
         by_dtype[tensor.dtype] += tensor.elements
     dtype = by_dtype.most_common(1)[0][0] if by_dtype else "unknown"
+    intermediate = config.intermediate_size or _intermediate(linears, config.hidden_size)
+    facts = Facts(text_part(raw), str(config_path))
     return ModelShape(
         model_type=config.model_type,
         hidden_size=config.hidden_size,
-        intermediate_size=config.intermediate_size or _intermediate(linears, config.hidden_size),
+        intermediate_size=intermediate,
         num_hidden_layers=config.num_hidden_layers,
         num_attention_heads=config.num_attention_heads,
         num_key_value_heads=config.num_key_value_heads,
@@ -138,6 +144,8 @@ def read_shape(folder: Path) -> ModelShape:
         weights_dtype=_DTYPES.get(dtype, dtype),
         weight_bytes=sum(tensor.bytes for tensor in tensors.values()),
         linears=linears,
+        vision_parameters=sum(t.elements for name, t in tensors.items() if _TOWER.search(name)),
+        **mixture_facts(facts, config.num_hidden_layers, intermediate),
     )
 
 

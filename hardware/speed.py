@@ -101,9 +101,9 @@ def training_speed(
     flops = flops_per_token(shape, setup)
     tokens = setup.micro_batch * setup.seq_len
     if setup.device == "cpu":
-        rate = host.cores * _CPU_CORE_FLOPS / flops
+        alone = host.cores * _CPU_CORE_FLOPS / flops
         return Speed(
-            Interval(rate, rate * 0.35, rate * 1.6),
+            Interval(alone, alone * 0.35, alone * 1.6),
             "arithmetic",
             f"{flops / 1e9:.1f} GFLOP a token, {host.cores} cores at 38 GFLOP/s in float32",
         )
@@ -146,8 +146,10 @@ def _many(setup: TrainingSetup, nvlink: bool) -> float:
     share = _SHARED[setup.sharding]
     if not nvlink:
         share = _WITHOUT_NVLINK.get(setup.sharding, share)
-    return setup.devices * share * _OFFLOADED[setup.offload] if setup.devices > 1 else (
-        _OFFLOADED[setup.offload]
+    return (
+        setup.devices * share * _OFFLOADED[setup.offload]
+        if setup.devices > 1
+        else (_OFFLOADED[setup.offload])
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
+from tunewright.engine.measured_peaks import remember
 from tunewright.engine.run.events import Memory
 from tunewright.engine.run.job import Job
 from tunewright.engine.train import checkpoints
@@ -13,6 +15,7 @@ from tunewright.engine.train.method import Method
 from tunewright.engine.train.peak import host_peak_bytes
 from tunewright.engine.train.result import TrainResult
 from tunewright.engine.train.watch import Watch
+from tunewright.hardware.memory.calibration import Measured, key_of, predicted_for
 
 
 def save_artefact(job: Job, method: Method, trainer: Any) -> None:
@@ -55,11 +58,16 @@ def report(
     assert job.session.plan is not None
     estimate = job.session.plan.chosen().estimate
     what, measured = _measured_peak(job)
+    predicted = predicted_for(estimate, what)
+    safe = estimate.safe_bytes
+    if what == "gpu allocated" and estimate.allocated is not None:
+        safe = estimate.allocated.safe_bytes
+    _remember_peak(job, method, what, predicted, measured)
     job.emit(
         Memory(
             what=what,
-            predicted_bytes=estimate.expected_bytes,
-            safe_bytes=estimate.safe_bytes,
+            predicted_bytes=predicted,
+            safe_bytes=safe,
             measured_bytes=measured,
         )
     )
@@ -94,8 +102,8 @@ def report(
             total_parameters=sum(n for n, _ in parameters),
             threads=threads,
             peak_of=what,
-            predicted_peak_bytes=estimate.expected_bytes,
-            safe_peak_bytes=estimate.safe_bytes,
+            predicted_peak_bytes=predicted,
+            safe_peak_bytes=safe,
             measured_peak_bytes=measured,
             resumed_from=resumed.step if resumed else None,
         ),
@@ -108,3 +116,21 @@ def _measured_peak(job: Job) -> tuple[Any, int]:
     import torch
 
     return "gpu allocated", torch.cuda.max_memory_allocated()
+
+
+def _remember_peak(job: Job, method: Method, what: str, predicted: int, measured: int) -> None:
+    """Store the measured peak beside its prediction: three of a kind correct the next one."""
+    recorded = job.session.recorded
+    if recorded is None:
+        return
+    packages = recorded.environment.packages
+    remember(
+        Measured(
+            key=key_of(method.id, recorded.model.model_type, job.device, packages),
+            predicted_bytes=predicted,
+            measured_bytes=measured,
+            of=what,
+            run=job.run_dir.name,
+            at=time.time(),
+        )
+    )

@@ -34,7 +34,9 @@ class Precision(msgspec.Struct, frozen=True):
     @property
     def load_dtype(self) -> Float:
         """What `from_pretrained(dtype=...)` is given: a quantized base keeps its rest in this."""
-        return self.compute if self.weights == "nf4" else self.weights
+        if self.weights == "float32" or self.weights == "bfloat16" or self.weights == "float16":
+            return self.weights
+        return self.compute
 
     @property
     def mixed(self) -> Literal["bf16", "fp16"] | None:

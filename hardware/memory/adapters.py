@@ -48,7 +48,6 @@ def trainable_parameters(
     )
 
 
-
 def kept_by_adapter(
     setup: TrainingSetup,
     stack: Stack,
@@ -102,8 +101,8 @@ def whole_model_adapter(shape: ModelShape, setup: TrainingSetup, activation: int
         scores = shape.num_attention_heads * learned
         return 2 * activation * q + (4 + activation) * scores
     if setup.adapter.startswith("llama_adapter"):
-        # litgpt: attention to ten learned tokens, whose result its gate needs. Version 2 scales what
-        # every linear layer gives, and needs that too.
+        # litgpt: attention to ten learned tokens, whose result its gate needs. Version 2 scales
+        # what every linear layer gives, and needs that too.
         outputs = sum(m.out_features * m.count for m in shape.linears) // shape.num_hidden_layers
         scaled = activation * outputs if setup.adapter.endswith("v2") else 0
         return activation * q + 4 * shape.num_attention_heads + scaled
@@ -123,7 +122,9 @@ def adapter_fixed_bytes(shape: ModelShape, setup: TrainingSetup) -> int:
         return 0
     kind = kind_of(setup.adapter)
     adapted = adapted_linears(shape, setup.target_modules)
-    return sum(kind.fixed_bytes(m, setup.rank) * m.count for m in adapted)
+    whole = sum(kind.fixed_bytes(m, setup.rank) * m.count for m in adapted)
+    # Under checkpointing they come back one layer at a time, like activations.
+    return whole // shape.num_hidden_layers if setup.gradient_checkpointing else whole
 
 
 def virtual_tokens(shape: ModelShape, setup: TrainingSetup) -> int:

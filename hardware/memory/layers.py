@@ -127,9 +127,7 @@ def layer_activations(
         saved += a * sum(inputs[name] for name in inputs.keys() - kept - {"attention_out"})
         held = (stack.keeps_4bit_inputs - 1) * a * sum(inputs.values())
 
-    down_saved = full or any(
-        input_of(m.name, m.in_features, shape) == "mlp_out" for m in per_layer
-    )
+    down_saved = full or any(input_of(m.name, m.in_features, shape) == "mlp_out" for m in per_layer)
     # The gradient of the MLP's product and of its two factors, while the product's input is freed.
     active = mlp_out + shape.experts_per_token * shape.expert_intermediate_size
     working = a * active * ((3 if gated else 2) - (1 if down_saved else 0)) + 2 * a * h
@@ -162,10 +160,13 @@ def _experts(shape: ModelShape, a: int) -> int:
 def _attention(
     shape: ModelShape, setup: TrainingSetup, stack: Stack, a: int, q: int, kv: int
 ) -> tuple[int, int, int]:
-    """(bytes a token, bytes of the batch for the mask, and for the scores). Fused kernels keep queries, keys, values, output and a
-    float32 log-sum a head; "eager" the scores after softmax in float32 and in the arithmetic's
-    dtype. A mask is there for packed rows, and where rows differ in length; with a mask
-    transformers repeats the key-value heads (integrations/sdpa_attention.py)."""
+    """(bytes a token, bytes of the batch for the mask, and for the scores).
+
+    Fused kernels keep queries, keys, values, output and a float32 log-sum a head; "eager" the
+    scores after softmax in float32 and in the arithmetic's dtype. A mask is there for packed rows,
+    and where rows differ in length; with a mask transformers repeats the key-value heads
+    (integrations/sdpa_attention.py).
+    """
     rows = setup.micro_batch
     masked = (setup.packed or rows > 1) and setup.attention == "sdpa"
     repeated = {"masked": masked, "always": kv != q, "never": False}[stack.repeats_kv]

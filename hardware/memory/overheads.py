@@ -34,6 +34,8 @@ _RESERVED = (0.0, 0.04, 0.15)
 # (low, high) around the expected value; the safe bound takes the second.
 _COUNT = (0.06, 0.06)
 _COUNT_SAFE = 0.15
+# More where the family is not known and its layers were taken for a plain decoder's.
+_UNKNOWN_FAMILY = 0.2
 
 _STATIC = {"weights", "adapters", "optimizer", "other-models"}
 # What comes in another size when rows have another length. Score matrices do too, but each is far
@@ -85,11 +87,12 @@ def _on_cuda(
         )
         fixed = tuple(a + b for a, b in zip(_CUDA_CONTEXT, _NCCL, strict=True))  # type: ignore[assignment]
     expected = tensors + fragments.bytes
+    doubt = _UNKNOWN_FAMILY if shape.approximate else 0.0
     allocated = Range(
         tensors,
-        int(tensors * (1 - _COUNT[0])),
-        int(tensors * (1 + _COUNT[1])),
-        int(tensors * (1 + _COUNT_SAFE)),
+        int(tensors * (1 - _COUNT[0] - doubt)),
+        int(tensors * (1 + _COUNT[1] + doubt)),
+        int(tensors * (1 + _COUNT_SAFE + doubt)),
     )
     reserved = Range(
         expected,
@@ -105,7 +108,14 @@ def _on_cuda(
         low_bytes=reserved.low_bytes + fixed[0],
         high_bytes=high,
         safe_bytes=max(high, reserved.safe_bytes + fixed[2]),
-        assumptions=_assumptions(setup, stack, f"{_RESERVED[2]:.0%} unused blocks"),
+        assumptions=(
+            *_assumptions(setup, stack, f"{_RESERVED[2]:.0%} unused blocks"),
+            *(
+                [f"{shape.model_type!r} is no family that is known: sized as a plain decoder"]
+                if shape.approximate
+                else []
+            ),
+        ),
         allocated=allocated,
         reserved=reserved,
         host_bytes=host_bytes,

@@ -1,8 +1,8 @@
 """What serving takes: vLLM by version, and transformers' generate for comparison.
 
 vLLM (`estimate_serving`) fills the share of the GPU that it is told to use: weights, the activation
-peak of its profiling run, memory outside torch, and all that is left as KV cache. So the question is
-not what it takes but how much cache, and with it context and concurrency, is left.
+peak of its profiling run, memory outside torch, and all that is left as KV cache. So the question
+is not what it takes but how much cache, and with it context and concurrency, is left.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ _KV_BYTES = {"bfloat16": 2, "float16": 2, "fp8": 1}
 
 # vLLM's profiling run ends in the sampler: max_num_seqs rows of logits in 16 bits, in float32, as
 # probabilities and as the noise that they are divided by, gathered on every device; until 0.16 also
-# sorted with their indices for top-p. Bytes a logit, from (activation peak - hidden states) / (rows x
-# vocabulary) of vLLM's log lines: 2.23 and 5.64 GiB for Qwen3-14B, 2.21 for Qwen2.5-7B on one, two and
-# four GPUs (llm-d-planner's accuracy report, 0.15 to 0.19, 1024 rows, 8192 tokens).
+# sorted with their indices for top-p. Bytes a logit, from (activation peak - hidden states) /
+# (rows x vocabulary) of vLLM's log lines: 2.23 and 5.64 GiB for Qwen3-14B, 2.21 for Qwen2.5-7B on
+# one, two and four GPUs (llm-d-planner's accuracy report, 0.15 to 0.19, 1024 rows, 8192 tokens).
 _SAMPLER_BYTES = ((17, 14.85), (0, 38.4))
-# A replica of one GPU holds 0.13 GiB (up to 0.17) or 0.25 GiB (from 0.18) outside torch; with tensor
-# parallelism NCCL and custom all-reduce buffers make it 2.06 to 2.13 GiB (0.19 at two and four GPUs).
+# A replica of one GPU holds 0.13 GiB (up to 0.17) or 0.25 GiB (from 0.18) outside torch; with
+# tensor parallelism NCCL and custom all-reduce buffers make it 2.06 to 2.13 GiB (0.19 at two and
+# four GPUs).
 _NON_TORCH = ((18, int(0.25 * _GIB)), (0, int(0.13 * _GIB)))
 _NON_TORCH_PARALLEL = int(2.09 * _GIB)
 
@@ -88,7 +89,9 @@ def kv_bytes_per_token(shape: ModelShape, kv_dtype: KvDtype = "bfloat16", parall
     return 2 * shape.num_hidden_layers * heads * shape.head_dim * size
 
 
-def kv_bytes(shape: ModelShape, tokens: int, kv_dtype: KvDtype = "bfloat16", parallel: int = 1) -> int:
+def kv_bytes(
+    shape: ModelShape, tokens: int, kv_dtype: KvDtype = "bfloat16", parallel: int = 1
+) -> int:
     """Bytes of the cache of one row of `tokens`: sliding layers keep their window only."""
     each = kv_bytes_per_token(shape, kv_dtype, parallel)
     if not shape.sliding_window or not shape.sliding_layers:
@@ -128,9 +131,13 @@ def estimate_serving(shape: ModelShape, setup: ServingSetup, device_bytes: int) 
         ),
     ]
     if setup.adapters:
-        lora = 2 * setup.adapters * setup.adapter_rank * sum(
-            (m.in_features + m.out_features) * m.count for m in shape.linears
-        ) // n
+        lora = (
+            2
+            * setup.adapters
+            * setup.adapter_rank
+            * sum((m.in_features + m.out_features) * m.count for m in shape.linears)
+            // n
+        )
         items.append(
             MemoryItem("adapters", lora, f"{setup.adapters} slots of rank {setup.adapter_rank}")
         )
@@ -234,10 +241,14 @@ def estimate_generate(
     logits = rows * shape.vocab_size * (activation + 4)
     workspace = 0
     if weights not in ("float32", "bfloat16", "float16"):
-        workspace = activation * max((m.in_features * m.out_features for m in shape.linears), default=0)
+        workspace = activation * max(
+            (m.in_features * m.out_features for m in shape.linears), default=0
+        )
     items = (
         MemoryItem("weights", held, f"{shape.parameters:,} parameters in {weights}"),
-        MemoryItem("cache", cache, f"{rows} x {prompt + new_tokens:,} tokens x {per_token:,} bytes"),
+        MemoryItem(
+            "cache", cache, f"{rows} x {prompt + new_tokens:,} tokens x {per_token:,} bytes"
+        ),
         MemoryItem("prefill", prefill, f"{rows} x {prompt:,} tokens through one layer"),
         MemoryItem("logits", logits, f"the last token of {rows} rows"),
     )

@@ -27,9 +27,9 @@ def shared(shape: ModelShape, setup: TrainingSetup, whole: States, unit: int) ->
     """What of `whole` one of `setup.devices` devices holds. `unit` bytes of one decoder layer.
 
     ZeRO (arXiv:1910.02054): stage 1 shares the optimizer's state, 2 gradients as well, 3 parameters
-    as well. DDP keeps a second copy of the gradients in its buckets (torch's DistributedDataParallel
-    without gradient_as_bucket_view). FSDP2 and ZeRO-3 gather the layer at work and the next one;
-    FSDP's root, embeddings and head, stays whole through the step. Bucket sizes are those that
+    as well. DDP keeps a second copy of the gradients in its buckets (torch's own, without
+    gradient_as_bucket_view). FSDP2 and ZeRO-3 gather the layer at work and the next one; FSDP's
+    root, embeddings and head, stays whole through the step. Bucket sizes are those that
     transformers writes for "auto" (deepspeed.py: hidden_size squared), in 16 bits, two at a time.
     """
     kind, n = setup.sharding, max(1, setup.devices)

@@ -59,7 +59,7 @@ _ROWS = (
     ),
     Stack(
         "peft-loop",
-        "peft's method comparison: a plain loop in bfloat16 without autocast, transformers 4.5x-5.x",
+        "peft's method comparison: a loop in bfloat16 without autocast, transformers 4.5x-5.x",
         autocast=False,
         repeats_kv="masked",
         # The loop's variable holds the logits of the step before through the forward pass.
@@ -107,7 +107,7 @@ _ROWS = (
     ),
     Stack(
         "litgpt-2023",
-        "lit-gpt of October 2023, bitsandbytes 0.41, torch 2.1: as above; the longest row comes first",
+        "lit-gpt of October 2023, bitsandbytes 0.41: as above; the longest row comes first",
         autocast=False,
         repeats_kv="always",
         logit_bytes=(8, 8),

@@ -62,8 +62,8 @@ def quantised_bytes(parameters: int, weights: Weights, double_quant: bool = True
 
 def stored_parts(shape: ModelShape, weights: Weights, head: bool = False) -> tuple[int, int]:
     """(quantised, not quantised) parameters. Embeddings, head and norms stay in 16 bits in every
-    recipe of today except `head`; bitsandbytes also leaves experts, which transformers holds as bare
-    parameters, as they are."""
+    recipe of today except `head`; bitsandbytes also leaves experts as they are, which transformers
+    holds as bare parameters."""
     if weights in PLAIN_BYTES:
         return 0, shape.parameters
     quantised = linear_parameters(shape)

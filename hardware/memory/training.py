@@ -95,7 +95,9 @@ def estimate_training(shape: ModelShape, setup: TrainingSetup) -> MemoryEstimate
         setup = msgspec.structs.replace(setup, seq_len=longer)
     precision = precision_of(setup, stack)
     rows = rows_of(setup)
-    working = msgspec.structs.replace(setup, micro_batch=rows) if rows > setup.micro_batch else setup
+    working = (
+        msgspec.structs.replace(setup, micro_batch=rows) if rows > setup.micro_batch else setup
+    )
     learns = _learns(shape, setup)
     sizes = _sizes(shape, working, stack, precision, learns)
     peak = max(_moments(working, sizes), key=lambda moment: moment.bytes)
@@ -134,12 +136,12 @@ def _check(shape: ModelShape, setup: TrainingSetup) -> None:
             cure="set lora.r to 8, 16, 32 or 64",
         )
     adapted = adapted_linears(shape, setup.target_modules)
-    narrowest = min((min(m.in_features, m.out_features) for m in adapted), default=setup.rank)
-    if setup.rank > narrowest:
+    widest = max((min(m.in_features, m.out_features) for m in adapted), default=setup.rank)
+    if setup.rank > widest:
         raise Problem(
-            f"rank {setup.rank} is above the width of the layers it adapts, {narrowest}",
+            f"rank {setup.rank} is above the width of every layer it adapts, {widest}",
             why="a product of two matrices has at most the rank of the smaller side",
-            cure=f"set lora.r to {narrowest} or less; 8 to 64 is usual",
+            cure=f"set lora.r to {widest} or less; 8 to 64 is usual",
         )
 
 
@@ -193,6 +195,7 @@ def _sizes(
     plain = full or setup.adapter in OTHER_KINDS
     matrices = shape.linears if plain else adapted_linears(shape, setup.target_modules)
     factors = 0 if full else setup.rank
+
     def state_of(least: int) -> int:
         values, saved = max(least, learns.value_bytes), max(least, learns.saved_bytes)
         own = optimizer_bytes(optimizer, learns.values, values, matrices, factors)
@@ -223,7 +226,11 @@ def _sizes(
     value_bytes = min(learns.value_bytes, 2) if deepspeed else learns.value_bytes
     layer_grads = (max(in_linears, expert_share) * value_bytes if full else gradients) // layers
     # DeepSpeed's float32 copy of its share of the gradients, where the master is updated.
-    step = 4 * learns.parameters // max(1, setup.devices) if deepspeed else int(gradients * share) * copies
+    step = (
+        4 * learns.parameters // max(1, setup.devices)
+        if deepspeed
+        else int(gradients * share) * copies
+    )
     return _Sizes(
         states=states,
         models=extra_models(shape, setup),
@@ -292,7 +299,9 @@ def _moments(setup: TrainingSetup, s: _Sizes) -> list[_Moment]:
     almost_all = kept or max(0, gradients - s.layer_gradients)
     head = s.dequantised_head
     return [
-        _Moment("the end of the forward pass", kept, forward + held, s.forward_loss, head, kept_scores),
+        _Moment(
+            "the end of the forward pass", kept, forward + held, s.forward_loss, head, kept_scores
+        ),
         _Moment("the start of the backward pass", kept, saved + held, s.loss, head, kept_scores),
         _Moment(
             "backward in the last layer",

@@ -1,8 +1,9 @@
 """make bench-sizing ROWS=file.jsonl [JSON=1]: predictions against published measurements.
 
-Scores the rows of quality A and B whose configuration is clear, training and serving apart, over all
-and by family; and beside them every peer that can be asked offline for such a row, each only where
-it has a mode for it. Nothing here is fitted: `sizing_rows` maps a row to the estimator's input.
+Scores the rows of quality A and B whose configuration is clear, training and serving apart, over
+all and by family; and beside them every peer that can be asked offline for such a row, each only
+where it has a mode for it. Nothing here is fitted: `sizing_rows` maps a row to the estimator's
+input.
 """
 
 from __future__ import annotations
@@ -105,10 +106,14 @@ def peers(cases: list[Case]) -> dict[str, Any]:
     return found
 
 
-def result(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], list[Scored], list[tuple[str, str]]]:
+def result(
+    rows: list[dict[str, Any]],
+) -> tuple[dict[str, Any], list[Scored], list[tuple[str, str]]]:
     """The whole answer as data, with the predictions and what was left out."""
     scored, cases, left = score(rows)
-    kinds = {kind: [one for one in scored if one.row["kind"] == kind] for kind in ("train", "serve")}
+    kinds = {
+        kind: [one for one in scored if one.row["kind"] == kind] for kind in ("train", "serve")
+    }
     families = {
         family: summary([one for one in scored if one.row["family"] == family])
         for family in dict.fromkeys(one.row["family"] for one in scored)
@@ -150,7 +155,8 @@ def _print(answer: dict[str, Any], left: list[tuple[str, str]]) -> None:
     for name, group in groups.items():
         if group["rows"]:
             print(
-                f"{name:<16}{group['rows']:>5} {group['median_ape']:>7.1%} {group['p90_ape']:>7.1%} "
+                f"{name:<16}{group['rows']:>5} {group['median_ape']:>7.1%} "
+                f"{group['p90_ape']:>7.1%} "
                 f"{group['bias']:>+7.1%} {group['under10_share']:>6.0%} "
                 f"{group['safe_coverage']:>8.0%} {group['safe_ratio_median']:>14.2f}"
             )

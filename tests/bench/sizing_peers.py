@@ -56,8 +56,8 @@ def _quoted(case: Case) -> int | None:
 
 
 def _llama_factory(case: Case) -> int | None:
-    """LLaMA-Factory's table of hardware requirements, GB a billion parameters: full bf16 or fp16 18,
-    pure bf16 8, LoRA 2, QLoRA 8-bit 1, 4-bit 0.5 (its README, 0.9)."""
+    """LLaMA-Factory's table of hardware requirements, GB a billion parameters: full bf16 or fp16
+    18, pure bf16 8, LoRA 2, QLoRA 8-bit 1.2, 4-bit 0.6 (its README, 0.9: 7B to 70B)."""
     if case.setup is None or case.setup.devices > 1:
         return None
     if case.setup.trainable == "all":

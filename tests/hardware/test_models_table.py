@@ -40,7 +40,7 @@ def test_a_model_is_found_by_its_last_name_in_any_case() -> None:
     row = find_model("llama-3.1-8b")
     assert row is not None
     assert row.id == "meta-llama/Llama-3.1-8B"
-    with pytest.raises(Problem, match="not|no model") as caught:
+    with pytest.raises(Problem, match="no model") as caught:
         shape_of("meta-llama/Llama-3.1-9B")
     assert "Llama-3.1-8B" in caught.value.why
 

@@ -9,8 +9,8 @@ import pytest
 
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.fit import judge, training_memory
-from tunewright.hardware.memory.estimate import TrainingSetup
 from tunewright.hardware.memory.adapters import trainable_parameters
+from tunewright.hardware.memory.estimate import TrainingSetup
 from tunewright.hardware.memory.training import estimate_training
 from tunewright.hardware.shapes import Linear, ModelShape, read_shape
 from tunewright.hardware.take import take_snapshot

@@ -86,19 +86,43 @@ def said_of(fit: MethodFit) -> str:
     return f"does not fit: it needs {over} more than the {size(free)} that are free"
 
 
+# Shades of the stacked bar, by turns: two that touch always differ, and an item's own bar has the
+# shade of its stretch.
+_SHADES = "█▓▒░"
+
+
 def item_lines(estimate: MemoryEstimate, width: int) -> list[Text]:
-    """The items of the expected peak with bars, and their sum."""
+    """The expected peak as one stacked bar, and its items with bars of their own, and the sum."""
     most = max((item.bytes for item in estimate.items), default=0) or 1
     room = max(0, width - 25)
-    lines = [Text("where the memory goes".ljust(width)[:width], "dim")]
-    for item in estimate.items:
-        cells = round(room * item.bytes / most)
-        bar = "█" * max(cells, 1 if item.bytes and room else 0)
+    lines = [stacked_bar(estimate, width)]
+    for at, item in enumerate(estimate.items):
+        cells = round(room * max(0, item.bytes) / most)
+        bar = _SHADES[at % len(_SHADES)] * max(cells, 1 if item.bytes > 0 and room else 0)
         lines.append(
-            Text(f"{item.id:<13} {size(item.bytes):>10} ", "" if item.bytes else "dim").append(bar)
+            Text(f"{item.id:<13} {_signed(item.bytes):>10} ", "" if item.bytes else "dim").append(
+                bar
+            )
         )
     lines.append(Text(f"{'= expected':<13} {size(estimate.expected_bytes):>10}", "bold"))
     return lines
+
+
+def stacked_bar(estimate: MemoryEstimate, width: int) -> Text:
+    """All items in one line of `width` cells, each as long as its share of their sum; an item too
+    small for a cell shows none."""
+    whole = sum(max(0, item.bytes) for item in estimate.items) or 1
+    drawn, upto, bar = 0, 0, ""
+    for at, item in enumerate(estimate.items):
+        upto += max(0, item.bytes)
+        end = round(width * upto / whole)
+        bar += _SHADES[at % len(_SHADES)] * (end - drawn)
+        drawn = end
+    return Text(bar)
+
+
+def _signed(amount: int) -> str:
+    return size(amount) if amount >= 0 else f"-{size(-amount)}"
 
 
 def price(before: Plan, after: Plan | Problem, value: Any, what_if: WhatIf) -> Text:
@@ -232,9 +256,9 @@ def memory_rows(estimate: MemoryEstimate, width: int) -> list[Row]:
             item.id,
             (
                 item.id,
-                size(item.bytes),
+                _signed(item.bytes),
                 f"{item.bytes / whole:.0%}",
-                "█" * round(room * item.bytes / whole),
+                "█" * round(room * max(0, item.bytes) / whole),
                 Text(plain(item.why), "dim"),
             ),
             "" if item.bytes else "dim",

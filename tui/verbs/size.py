@@ -8,11 +8,26 @@ from typing import TYPE_CHECKING, Any
 from tunewright.hardware.errors import Exit, Problem
 from tunewright.tui import say
 from tunewright.tui.verbs.common import add_hardware, add_json
+from tunewright.tui.verbs.size_compare import add_compare, compare
+from tunewright.tui.verbs.size_serve import add_serve, serve
+from tunewright.tui.verbs.sizes import (
+    add_ask,
+    ask_of,
+    check_numbers,
+    figures,
+    is_beyond_plans,
+    overrides_of,
+    reverse,
+    tell_reverse,
+    tell_ways,
+    way_data,
+)
 from tunewright.tui.verbs.traced import add_trace, tell_trace, trace_data, trace_plan
 
 if TYPE_CHECKING:
     import argparse
 
+    from tunewright.engine.choose import Change, Option
     from tunewright.engine.plan import Plan
     from tunewright.engine.session import Inputs, Recorded
     from tunewright.engine.sizing import WhatIf
@@ -26,47 +41,104 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a model folder, ORG/NAME in the Hugging Face cache, or demo:smollm2-135m-instruct; "
         "without it the screen opens",
     )
-    parser.add_argument(
-        "--max-length", type=int, metavar="N", help="tokens of the longest rows (default: 2048)"
-    )
-    parser.add_argument("--batch", type=int, metavar="N", help="rows a micro-batch")
-    parser.add_argument("--method", default="auto", help="lora, qlora or full (default: auto)")
+    add_ask(parser)
     add_hardware(parser)
     add_trace(parser)
+    parser.add_argument(
+        "--table", action="store_true", help="the often quoted hardware table beside our figures"
+    )
+    parser.add_argument(
+        "--no-correction",
+        action="store_true",
+        help="without the correction by what earlier runs of the kind measured",
+    )
+    add_serve(parser)
+    add_compare(parser)
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    check_numbers(options)
+    if options.compare is not None:
+        return compare(options)
+    if options.table:
+        return _table(options)
     if options.model is None:
         return _open(options)
+    if options.serve:
+        return serve(options)
+    from tunewright.engine.choose import cheapest_changes, recommend
+    from tunewright.engine.choose import options as ways_of
     from tunewright.engine.sizing import WhatIf
 
-    inputs, recorded = _look(options)
+    inputs, recorded, source = _look(options)
     what_if = WhatIf(inputs, recorded, assumed=True)
     plan = what_if.advised if options.method == "auto" else what_if.plan(options.method)
     if isinstance(plan, Problem):
         raise plan
     traced = trace_plan(what_if, plan) if options.trace else None
+    shape, machine = recorded.model, recorded.snapshot
+    ask = ask_of(options, shape.max_position_embeddings)
+    found = ways_of(shape, machine, ask)
+    best, because, rule = recommend(found)
+    beyond = is_beyond_plans(options)
+    shown = best or min(found, key=lambda one: one.estimate.expected_bytes)
+    verdict = shown.verdict if beyond else plan.chosen().verdict
+    changes: tuple[Change, ...] = ()
+    if verdict != "fits" and best is None:
+        changes = cheapest_changes(shape, machine, ask)
+    answers = reverse(shape, machine, ask)
     if options.json:
-        data = _as_data(what_if, plan)
-        say.data(data if traced is None else data | {"trace": trace_data(traced)})
+        estimate = shown.estimate if beyond else plan.chosen().estimate
+        say.data(
+            _as_data(what_if, plan, source)
+            | figures(estimate)
+            | {"fits": verdict, "speed": shown.speed, "hours": shown.hours}
+            | {"ways": [way_data(option) for option in found]}
+            | {"recommended": None if best is None else best.id, "because": because, "rule": rule}
+            | {"reverse": answers}
+            | {"changes": [
+                {"what": one.what, "costs": one.costs, "way": way_data(one.option)}
+                for one in changes
+            ]}
+            | ({} if traced is None else {"trace": trace_data(traced)})
+        )  # fmt: skip
     else:
-        _tell(what_if, plan)
+        _tell(what_if, plan, source, None if not beyond else shown)
         if traced is not None:
             tell_trace(traced, plan.chosen().estimate)
+        say.line()
+        tell_ways(found, because, best)
+        say.line()
+        tell_reverse(answers)
+        for one in changes:
+            say.line(f"would fit: {one.what} (costs {one.costs}): {one.option.id}")
     considered = plan.fits if options.method == "auto" else (plan.chosen(),)
-    if all(fit.verdict == "no" for fit in considered):
-        say.note("nothing fits: a smaller model, shorter rows (--max-length), or free memory")
+    nothing = all(fit.verdict == "no" for fit in considered)
+    if (beyond and shown.verdict == "no") or (not beyond and nothing and best is None):
+        say.note("nothing fits: a smaller model, shorter rows (--seq-len), or free memory")
         return Exit.DOES_NOT_FIT
     return Exit.DONE
 
 
+def _table(options: argparse.Namespace) -> int:
+    from tunewright.engine.quoted_sizes import beside_quoted, told
+
+    rows = beside_quoted(options.max_length or 2048)
+    if options.json:
+        say.data({"table": rows})
+        return Exit.DONE
+    for row in rows:
+        say.line(told(row))
+    return Exit.DONE
+
+
 def _open(options: argparse.Namespace) -> int:
-    flags = (options.max_length, options.batch, options.json or None, options.trace or None)
-    if any(flag is not None for flag in flags) or options.method != "auto":
+    flags = (options.max_length, options.batch, options.json, options.serve, options.trace)
+    if any(flags) or options.method != "auto":
         raise Problem(
             "which model is to be sized?",
-            why="--max-length, --batch, --method, --trace and --json go with a MODEL",
+            why="--seq-len, --micro-batch, --method, --serve, --trace and --json go with a MODEL",
             cure="tunewright size MODEL, for instance demo:smollm2-135m-instruct",
         )
     if not sys.stdout.isatty():
@@ -80,32 +152,26 @@ def _open(options: argparse.Namespace) -> int:
     return open_screens(alone="method", hardware=options.hardware)
 
 
-def _look(options: argparse.Namespace) -> tuple[Inputs, Recorded]:
-    """Read model and machine; rows are assumed, as long as `--max-length` says."""
+def _look(options: argparse.Namespace) -> tuple[Inputs, Recorded, str]:
+    """Read model and machine; rows are assumed, as long as `--seq-len` says. The last of the three
+    is where the model's shape is from."""
     from pathlib import Path
 
     from tunewright.engine.data.assumed import assumed_facts
     from tunewright.engine.environment import read_environment
     from tunewright.engine.homes import cache_home
-    from tunewright.engine.model import DEMO_MODEL, resolve_model
+    from tunewright.engine.measured_peaks import read_measured
+    from tunewright.engine.model import DEMO_MODEL
+    from tunewright.engine.model_shape import model_shape
     from tunewright.engine.session import DataInput, Inputs, Recorded
-    from tunewright.engine.train.names import parse_setting
-    from tunewright.hardware.shapes import read_shape
     from tunewright.hardware.take import take_snapshot
     from tunewright.hardware.whatif import imagine
 
-    overrides: dict[str, Any] = {}
-    for name, value in (
-        ("training.max_length", options.max_length),
-        ("training.per_device_train_batch_size", options.batch),
-    ):
-        if value is not None:
-            overrides[name] = parse_setting(name, value)[1]
     if options.model == DEMO_MODEL:
         from tunewright.engine.demo.smollm2 import ensure_demo_model
 
         ensure_demo_model(cache_home(), say.note)
-    shape = read_shape(resolve_model(options.model, Path.cwd(), cache_home()))
+    shape, source = model_shape(options.model, Path.cwd(), cache_home())
     context = shape.max_position_embeddings
     if options.max_length and context and options.max_length > context:
         say.note(
@@ -115,21 +181,26 @@ def _look(options: argparse.Namespace) -> tuple[Inputs, Recorded]:
     recorded = Recorded(
         snapshot=snapshot,
         environment=read_environment(snapshot.host),
-        data=assumed_facts(context),
+        data=assumed_facts(context, options.max_length),
         model=shape,
+        peaks=tuple(row for row in read_measured() if row.key.family == shape.model_type),
     )
     inputs = Inputs(
-        name="size", model=options.model, data=DataInput(path="assumed"), overrides=overrides
+        name="size",
+        model=options.model,
+        data=DataInput(path="assumed"),
+        overrides=overrides_of(options),
+        correct_memory=not options.no_correction,
     )
-    return inputs, recorded
+    return inputs, recorded, source
 
 
-def _as_data(what_if: WhatIf, plan: Plan) -> dict[str, Any]:
+def _as_data(what_if: WhatIf, plan: Plan, source: str) -> dict[str, Any]:
     from tunewright.engine.data.assumed import assumed_words
 
     id = plan.method.value
     return {
-        "model": {"spec": what_if.inputs.model, "shape": what_if.recorded.model},
+        "model": {"spec": what_if.inputs.model, "source": source, "shape": what_if.recorded.model},
         "rows": {
             "assumed": True,
             "said": assumed_words(what_if.recorded.data),
@@ -138,19 +209,19 @@ def _as_data(what_if: WhatIf, plan: Plan) -> dict[str, Any]:
         "simulated": what_if.recorded.snapshot.simulated,
         "device": plan.device,
         "method": plan.method,
-        "fits": plan.fits,
+        "methods": plan.fits,
         "settings": plan.settings,
         "room": {"length": what_if.room(id, "length"), "rows": what_if.room(id, "rows")},
     }
 
 
-def _tell(what_if: WhatIf, plan: Plan) -> None:
+def _tell(what_if: WhatIf, plan: Plan, source: str, beyond: Option | None) -> None:
     from tunewright.engine.data.assumed import assumed_words
     from tunewright.engine.text import plain, size
     from tunewright.engine.train.registry import methods
 
     shape, chosen = what_if.recorded.model, plan.chosen()
-    say.line(f"{plain(what_if.inputs.model)}: {shape.parameters:,} parameters")
+    say.line(f"{plain(what_if.inputs.model)}: {shape.parameters:,} parameters ({plain(source)})")
     say.line(f"rows    {assumed_words(what_if.recorded.data)}")
     badge = "SIM " if what_if.recorded.snapshot.simulated else ""
     say.line(f"device  {badge}{plan.device.value}: {plain(plan.device.because)}")
@@ -171,14 +242,26 @@ def _tell(what_if: WhatIf, plan: Plan) -> None:
         ],
     )
     say.line()
-    for item in chosen.estimate.items:
+    estimate = chosen.estimate if beyond is None else beyond.estimate
+    if beyond is not None:
+        say.line(f"as asked, {beyond.id}: {beyond.verdict}")
+    for item in estimate.items:
         say.line(f"  {size(item.bytes):>10}  {item.id:<14} {item.why}")
-    say.line(f"  {size(chosen.estimate.expected_bytes):>10}  = expected")
+    say.line(f"  {size(estimate.expected_bytes):>10}  = expected")
+    low, high = size(estimate.low_bytes), size(estimate.high_bytes)
+    say.line(f"likely {low} to {high}; safe bound {size(estimate.safe_bytes)}")
+    if estimate.allocated is not None and estimate.reserved is not None:
+        say.line(
+            f"torch counts {size(estimate.allocated.expected_bytes)} allocated and "
+            f"{size(estimate.reserved.expected_bytes)} reserved; nvidia-smi shows the whole"
+        )
+    if estimate.host_bytes:
+        say.line(f"and {size(estimate.host_bytes)} in host memory")
     say.line()
     length, rows = what_if.room(chosen.method, "length"), what_if.room(chosen.method, "rows")
     if length and rows:
         say.line(f"room for rows of {length:,} tokens, or {rows:,} rows a micro-batch")
     else:
         say.line("room for not even one row")
-    for assumption in chosen.estimate.assumptions:
+    for assumption in estimate.assumptions:
         say.line(f"assumed: {assumption}")

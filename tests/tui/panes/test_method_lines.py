@@ -111,8 +111,12 @@ def test_the_items_add_up_and_a_bar_stands_for_each_that_is_there() -> None:
     assert len(lines) == len(estimate.items) + 2
     for item, line in zip(estimate.items, lines[1:], strict=False):
         assert line.plain.startswith(item.id)
-        assert ("█" in line.plain) == bool(item.bytes)
+        assert any(shade in line.plain for shade in "█▓▒░") == bool(item.bytes)
         assert line.cell_len <= 34
+    stacked = lines[0].plain
+    assert len(stacked) == 34
+    weights = estimate.items[0].bytes / estimate.expected_bytes
+    assert stacked.count("█") / 34 >= weights - 0.03
     rows = memory_rows(estimate, 78)
     assert [row.key for row in rows] == [*(item.id for item in estimate.items), ""]
     assert "GiB" in cell(rows[-1], 1)
