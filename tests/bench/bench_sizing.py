@@ -105,10 +105,14 @@ def peers(cases: list[Case]) -> dict[str, Any]:
     return found
 
 
-def result(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], list[Scored], list[tuple[str, str]]]:
+def result(
+    rows: list[dict[str, Any]],
+) -> tuple[dict[str, Any], list[Scored], list[tuple[str, str]]]:
     """The whole answer as data, with the predictions and what was left out."""
     scored, cases, left = score(rows)
-    kinds = {kind: [one for one in scored if one.row["kind"] == kind] for kind in ("train", "serve")}
+    kinds = {
+        kind: [one for one in scored if one.row["kind"] == kind] for kind in ("train", "serve")
+    }
     families = {
         family: summary([one for one in scored if one.row["family"] == family])
         for family in dict.fromkeys(one.row["family"] for one in scored)

@@ -143,12 +143,20 @@ def _training(row: dict[str, Any], shape: ModelShape) -> TrainingSetup:
         "adapter_bytes": 2 if extra.get("adapter_dtype") == "bf16" else 4,
         "adapter": adapter,
         "double_quant": row["weight_dtype"] not in ("nf4", "int4-(bnb)"),
-        "lora_dropout": stack in (
-            "litgpt", "litgpt-2023", "transformers-4.3x", "ms-swift-1",
+        "lora_dropout": stack
+        in (
+            "litgpt",
+            "litgpt-2023",
+            "transformers-4.3x",
+            "ms-swift-1",
         ),
         "loss_kernel": _loss_kernel(row, stack),
-        "gradient_accumulation": stack in (
-            "litgpt", "litgpt-2023", "transformers-4.3x", "ms-swift-1",
+        "gradient_accumulation": stack
+        in (
+            "litgpt",
+            "litgpt-2023",
+            "transformers-4.3x",
+            "ms-swift-1",
         ),
         "attention": _attention(row),
         "checkpointing": _checkpointing(row),
