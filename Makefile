@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install demo test test-slow check check-gpu bench bench-sizing clean
+.PHONY: help install demo test test-slow check check-gpu bench bench-sizing pictures clean
 
 help:
 	@echo "make demo       the main job on the embedded model and task (HEADLESS=1: no screens)"
@@ -50,6 +50,10 @@ bench: $(READY)
 
 bench-sizing: $(READY)
 	@$(BIN)/python tests/bench/bench_sizing.py $(ROWS) $(if $(JSON),--json)
+
+# Of the last run, which should be the demo's.
+pictures: $(READY)
+	$(BIN)/python tests/pictures.py
 
 clean:
 	rm -rf $(VENV) dist build
