@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install demo test test-slow check check-gpu bench bench-sizing bench-trace clean
+.PHONY: help install demo test test-slow check check-gpu bench bench-sizing bench-trace pictures clean
 
 help:
 	@echo "make demo       the main job on the embedded model and task (HEADLESS=1: no screens)"
@@ -54,6 +54,10 @@ bench-sizing: $(READY)
 
 bench-trace: $(READY)
 	@$(BIN)/python tests/bench/bench_trace.py $(ROWS)
+
+# Of the last run, which should be the demo's.
+pictures: $(READY)
+	$(BIN)/python tests/pictures.py
 
 clean:
 	rm -rf $(VENV) dist build

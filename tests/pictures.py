@@ -1,8 +1,8 @@
 """The pictures of the README, exported from the program: the demo's session and a real run of it.
 
-    python tests/pictures.py [RUN]        # RUN: id or directory of a run of the demo; else the last
+    python tests/pictures.py [RUN [PANE …]]    # RUN: id or directory of a demo run; else the last
 
-Machine, Data, Method and the run as it stands now are drawn at 80x24 into tui/pictures/*.svg. The
+Panes (Method, Train and Prove unless named) are drawn at 80x24 into tui/pictures/*.svg. The
 session is a copy, so what the person has on the bench stays.
 """
 
@@ -90,4 +90,4 @@ def _light(svg: str) -> str:
 
 if __name__ == "__main__":
     chosen = find_run(sys.argv[1] if len(sys.argv) > 1 else "last")
-    take(chosen, sys.argv[2:] or list(SHOTS), PICTURES)
+    take(chosen, sys.argv[2:] or ["method", "train", "prove"], PICTURES)

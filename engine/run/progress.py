@@ -6,7 +6,7 @@
     progress.take(look)                    # in the thread that draws
 
 `look` reads and changes nothing that is drawn, so no lock is needed. Memory is bounded but for the
-curves (28 bytes a step).
+curves (24 bytes a step).
 """
 
 from __future__ import annotations

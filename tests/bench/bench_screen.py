@@ -66,7 +66,7 @@ def traffic(
 ) -> tuple[float, float]:
     """(bytes a second, share of a core) of one pane, left alone after it has settled."""
     with Terminal([PROGRAM, "--session", str(session)], base) as terminal:
-        terminal.until("enter next")
+        terminal.until("q quit")
         terminal.press(key)
         terminal.read(5)
         before, started, count = cpu(terminal.process.pid), time.monotonic(), 0

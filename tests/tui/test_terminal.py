@@ -7,11 +7,15 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from live import PROGRAM, Live
+from runs import ending, step, write_run
 from screens import write_session
 from terminal import Terminal
 from tiny import TinyData
+
+from tunewright.tui.workbench import Place
 
 Open = Callable[..., Terminal]
 # Select Graphic Rendition: the parameters of every change of style.
@@ -19,8 +23,19 @@ _SGR = re.compile(rb"\x1b\[([0-9;]*)m")
 
 
 @pytest.fixture
-def opened(live: Live, tmp_path: Path, tiny_model: Path, tiny_data: TinyData) -> Open:
+def opened(
+    live: Live,
+    tmp_path: Path,
+    tiny_model: Path,
+    tiny_data: TinyData,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Open:
     session = write_session(tmp_path / "session", tiny_model, tiny_data)
+    monkeypatch.setenv("TUNEWRIGHT_HOME", str(live.home))
+    steps = [step(number) for number in range(1, 101)]
+    run = write_run(live.home, tiny_model, tiny_data, steps, ended=ending("done"))
+    place = session.with_name("session.place.json")
+    place.write_bytes(msgspec.json.encode(Place(run=str(run.path))))
 
     def start(*words: str, columns: int = 80, lines: int = 24, **environment: str) -> Terminal:
         base = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM")}
@@ -43,8 +58,10 @@ SIXTEEN = {*range(30, 38), *range(90, 98), *range(40, 48), *range(100, 108), 39,
 def test_no_color_sends_none(opened: Open) -> None:
     with opened(NO_COLOR="1") as terminal:
         terminal.until("tiny │")
-        terminal.press("5")
-        terminal.read(2)
+        for key in "5679":
+            terminal.press(key)
+            terminal.read(1)
+        assert b"DONE" in terminal.sent
         assert codes(terminal) <= PLAIN | {39, 49}
         terminal.press("q")
         assert terminal.ended() == 0
@@ -53,7 +70,7 @@ def test_no_color_sends_none(opened: Open) -> None:
 def test_sixteen_colours_are_enough(opened: Open) -> None:
     with opened(TERM="xterm-16color") as terminal:
         terminal.until("tiny │")
-        for key in "2345":
+        for key in "23456789":
             terminal.press(key)
             terminal.read(0.7)
         assert codes(terminal) <= PLAIN | SIXTEEN
@@ -62,7 +79,7 @@ def test_sixteen_colours_are_enough(opened: Open) -> None:
 def test_a_screen_without_unicode_has_none(opened: Open) -> None:
     with opened("--ascii") as terminal:
         terminal.until("tiny |")
-        for key in "12345678?":
+        for key in "123456789?":
             terminal.press(key)
             terminal.read(0.5)
             assert terminal.shown.isascii(), terminal.shown
@@ -117,7 +134,8 @@ def test_without_a_terminal_it_says_what_helps(live: Live) -> None:
 def test_plain_questions_need_no_terminal_and_leave_on_the_end_of_input(live: Live) -> None:
     told = live("--plain").stdout
     assert "Machine" in told
-    assert "Must it look things up" in told or "Data" in told
+    assert "Goal" in told
+    assert "goes on here" in told
     assert "\x1b" not in told
 
 
@@ -132,7 +150,8 @@ def test_the_screen_process_never_imports_the_training_stack(opened: Open, live:
     told = live.home.parent / "modules.txt"
     with opened(PYTHONPATH=str(probe.parent), TOLD=str(told)) as terminal:
         terminal.until("tiny │")
-        for key in "12345678":
+        # Goal (2) may ask for a sentence, and then takes every key.
+        for key in "13456789":
             terminal.press(key)
             terminal.read(0.6)
         terminal.press("q")

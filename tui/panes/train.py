@@ -62,6 +62,7 @@ class TrainPane(Pane):
         self._run: RunDir | None = None
         self._watched: Watched | None = None
         self._looking = False
+        self._previewed = False
         self._launching = ""
         self._ready: tuple[Plan | None, Problem | None, str] = (None, None, "")
         self._checking = False
@@ -95,6 +96,7 @@ class TrainPane(Pane):
     def _open(self, run: RunDir) -> None:
         """Read a run from its start, in a thread; of a long one a preview is drawn first."""
         self._run, self._watched, self._looking = run, None, False
+        self._previewed = False
         self._launching = ""
 
         def read() -> Watched:
@@ -113,6 +115,7 @@ class TrainPane(Pane):
     def _draw_preview(self, run: RunDir, steps: Any, losses: Any) -> None:
         if self._run is not run:
             return
+        self._previewed = True
         sample = Pyramid()
         sample.extend(steps, losses)
         curve = self.query_one("#train-curve", Curve)
@@ -166,7 +169,8 @@ class TrainPane(Pane):
         self.query_one("#train-foot", Lines).show(foot)
 
     def _draw_nothing(self, width: int) -> None:
-        for id in ("#train-curve", "#train-second", "#train-side"):
+        self.query_one("#train-curve").display = self._run is not None and self._previewed
+        for id in ("#train-second", "#train-side"):
             self.query_one(id).display = False
         self.query_one("#train-foot", Lines).show([])
         head = self.query_one("#train-head", Lines)

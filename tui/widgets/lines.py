@@ -41,9 +41,7 @@ def wrapped(text: str | Text, width: int, indent: int = 0) -> list[Text]:
     first = whole.wrap(_CONSOLE, max(8, width))[0]
     left = whole[len(first.plain) :]
     left = left[len(left.plain) - len(left.plain.lstrip()) :]
-    rest: list[Text] = []
-    if left.plain:
-        rest = list(left.wrap(_CONSOLE, max(8, width - indent)))
+    rest = list(left.wrap(_CONSOLE, max(8, width - indent))) if left.plain else []
     lines = [first, *(Text(" " * indent).append_text(line) for line in rest)]
     for line in lines:
         line.rstrip()

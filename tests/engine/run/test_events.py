@@ -103,3 +103,11 @@ def test_events_of_several_writers_come_in_the_order_of_their_times(tmp_path: Pa
     assert times == sorted(times)
     second.write(Note(text="later"))
     assert [e.text for e in events.read_new() if isinstance(e, Note)] == ["later"]
+
+
+def test_a_step_that_no_run_reaches_is_left_out(tmp_path: Path) -> None:
+    lines = [
+        f'{{"kind":"step","step":{n},"loss":1.0,"learning_rate":0.1}}' for n in (1, 1 << 40, 2)
+    ]
+    (tmp_path / "1-worker0.jsonl").write_text("\n".join(lines) + "\n")
+    assert list(read_curves(tmp_path).step) == [1, 2]
