@@ -6,14 +6,14 @@ machines that are only imagined, and what a person would have to change or buy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
 from tunewright.engine.text import size
 from tunewright.engine.train.registry import method, methods
 from tunewright.hardware.catalogue import Part, catalogue, part_of
-from tunewright.hardware.fit import Verdict, judge, training_memory
+from tunewright.hardware.fit import Verdict, judge, largest, training_memory
 from tunewright.hardware.memory.estimate import (
     Attention,
     Checkpointing,
@@ -344,7 +344,7 @@ def longest_rows(shape: ModelShape, machine: Snapshot, ask: Ask) -> int:
         found = options(shape, machine, msgspec.structs.replace(ask, seq_len=length))
         return any(option.verdict == "fits" for option in found)
 
-    return _largest(fits, most)
+    return largest(fits, most)
 
 
 def most_rows(shape: ModelShape, machine: Snapshot, ask: Ask) -> int:
@@ -354,7 +354,7 @@ def most_rows(shape: ModelShape, machine: Snapshot, ask: Ask) -> int:
         found = options(shape, machine, msgspec.structs.replace(ask, micro_batch=rows))
         return any(option.verdict == "fits" for option in found)
 
-    return _largest(fits, _MOST_ROWS)
+    return largest(fits, _MOST_ROWS)
 
 
 def largest_model(
@@ -398,15 +398,3 @@ def smallest_machine(shape: ModelShape, ask: Ask) -> tuple[int, Part, Option] | 
             if option.verdict == "fits" and option.devices == count:
                 return count, part, option
     return None
-
-
-def _largest(holds: Callable[[int], bool], most: int) -> int:
-    """The largest in 1..`most` for which `holds`, which is true up to some number; else 0."""
-    low, high = 0, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        if holds(middle):
-            low = middle
-        else:
-            high = middle - 1
-    return low

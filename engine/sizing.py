@@ -19,7 +19,7 @@ from tunewright.engine.session import Inputs, Recorded
 from tunewright.engine.train.names import resolve_setting
 from tunewright.engine.train.registry import method, methods
 from tunewright.hardware.errors import Problem
-from tunewright.hardware.fit import judge
+from tunewright.hardware.fit import judge, largest
 from tunewright.hardware.memory.training import estimate_training
 from tunewright.hardware.shapes import ModelShape
 
@@ -98,20 +98,8 @@ def room_for(plan: Plan, recorded: Recorded, what: Literal["length", "rows"]) ->
         return judge(estimate_training(recorded.model, tried), free) == "fits"
 
     if what == "length":
-        return _largest(fits, recorded.model.max_position_embeddings or LONGEST)
-    return _largest(fits, max(1, recorded.data.rows))
-
-
-def _largest(holds: Callable[[int], bool], most: int) -> int:
-    """The largest in 1..`most` for which `holds`, which is true up to some number; else 0."""
-    low, high = 0, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        if holds(middle):
-            low = middle
-        else:
-            high = middle - 1
-    return low
+        return largest(fits, recorded.model.max_position_embeddings or LONGEST)
+    return largest(fits, max(1, recorded.data.rows))
 
 
 class WhatIf:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from tunewright.hardware.memory.estimate import Device, MemoryEstimate
@@ -54,3 +55,15 @@ def training_memory(snapshot: Snapshot) -> tuple[Device, int, str]:
     if snapshot.gpu_trouble is not None:
         return "cpu", free, f"{snapshot.gpu_trouble.what}: {text}"
     return "cpu", free, f"no GPU: {text}"
+
+
+def largest(holds: Callable[[int], bool], most: int) -> int:
+    """The largest in 1..`most` for which `holds`, which is true up to some number; else 0."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if holds(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from tunewright.hardware.errors import Problem
+from tunewright.hardware.fit import largest
 from tunewright.hardware.memory.estimate import MemoryItem, Range, Weights
 from tunewright.hardware.memory.storage import quantised_bytes, stored_parts
 from tunewright.hardware.shapes import ModelShape
@@ -190,14 +191,7 @@ def _by_version(table: tuple[tuple[int, float], ...], version: int) -> float:
 
 
 def _largest_context(shape: ModelShape, setup: ServingSetup, left: int, most: int) -> int:
-    low, high = 0, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        if kv_bytes(shape, middle, setup.kv_dtype, setup.parallel) <= left:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    return largest(lambda n: kv_bytes(shape, n, setup.kv_dtype, setup.parallel) <= left, most)
 
 
 def _weights_why(shape: ModelShape, setup: ServingSetup) -> str:

@@ -51,14 +51,14 @@ def score(rows: list[dict[str, Any]]) -> tuple[list[Scored], list[Case], list[tu
     """(predictions, their cases, what was left out with its reason)."""
     scored, cases, left = [], [], []
     for row in rows:
-        if row["quality"] == "C":
+        if row.get("quality") == "C":
             left.append((row["id"], "quality C: the source leaves settings open"))
             continue
         try:
             case = case_of(row)
             expected, safe = predict(case)
         except (Unclear, Problem) as reason:
-            left.append((row["id"], str(reason)))
+            left.append((str(row.get("id")), str(reason)))
             continue
         scored.append(Scored(row, expected, safe, case.measured))
         cases.append(case)

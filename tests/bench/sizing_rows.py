@@ -13,7 +13,7 @@ import msgspec
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.memory.estimate import Measure, TrainingSetup
 from tunewright.hardware.model_catalogue import shape_of
-from tunewright.hardware.shapes import Linear, ModelShape
+from tunewright.hardware.shapes import ModelShape
 
 GIB = 1 << 30
 
@@ -63,6 +63,11 @@ MODELS = {
        ("0.6B", "1.7B", "4B", "8B", "14B", "32B")},
 }  # fmt: skip
 
+_FIELDS = (
+    "id", "family", "model", "method", "rank", "targets", "weight_dtype", "optimizer",
+    "micro_batch", "seq_len", "grad_ckpt", "attn", "packing_loss_kernel", "n_gpus", "sharding",
+    "measured_gib", "what_is_measured", "kind", "notes", "extra",
+)  # fmt: skip
 WEIGHTS = {
     "bf16": "bfloat16", "fp16": "float16", "fp32": "float32", "nf4": "nf4", "nf4-dq": "nf4",
     "int4-(bnb)": "nf4", "int8-(bnb)": "int8", "int8": "int8", "fp8": "fp8",
@@ -94,6 +99,9 @@ class Unclear(Exception):
 
 def case_of(row: dict[str, Any]) -> Case:
     """The estimator's input for a row; Unclear with the reason."""
+    missing = [name for name in _FIELDS if name not in row]
+    if missing or not row["measured_gib"]:
+        raise Unclear(f"the row has no {', '.join(missing) or 'measured_gib'}")
     try:
         shape = shape_of(MODELS.get(row["model"], row["model"]))
     except Problem as problem:
@@ -225,8 +233,12 @@ def _modules(named: list[str], shape: ModelShape) -> tuple[str, ...]:
         "head": ("lm_head",),
     }
     found: list[str] = []
+    groups = {"mlp": ["gate", "up", "down"], "attn": ["q", "k", "v", "o"]}
     for name in named:
-        parts = ["gate", "up", "down"] if name == "mlp" else [name]
+        if name in ("all", "all-linear"):
+            found += have
+            continue
+        parts = groups.get(name, [name])
         for part in parts:
             for way in ways.get(part, (part,)):
                 wanted = way.split("+")
@@ -280,8 +292,3 @@ def _sharding(row: dict[str, Any]) -> tuple[str, str]:
     if row["family"] == "qwen1" and row["method"] == "qlora" and kind == "none":
         kind = "zero2"  # its Q-LoRA script runs DeepSpeed's stage 2 on one GPU
     return kind, offload
-
-
-def head_as_linear(shape: ModelShape) -> Linear:
-    """The output head as a layer."""
-    return Linear("lm_head", shape.hidden_size, shape.vocab_size, 1)

@@ -88,7 +88,7 @@ def said_of(fit: MethodFit) -> str:
 
 # Shades of the stacked bar, by turns: two that touch always differ, and an item's own bar has the
 # shade of its stretch.
-_SHADES = "█▓▒░"
+_SHADES = "█▒░"
 
 
 def item_lines(estimate: MemoryEstimate, width: int) -> list[Text]:

@@ -111,7 +111,7 @@ def test_the_items_add_up_and_a_bar_stands_for_each_that_is_there() -> None:
     assert len(lines) == len(estimate.items) + 2
     for item, line in zip(estimate.items, lines[1:], strict=False):
         assert line.plain.startswith(item.id)
-        assert any(shade in line.plain for shade in "█▓▒░") == bool(item.bytes)
+        assert any(shade in line.plain for shade in "█▒░") == bool(item.bytes)
         assert line.cell_len <= 34
     stacked = lines[0].plain
     assert len(stacked) == 34
