@@ -43,14 +43,20 @@ def read_environment(host: Host, device: str | None = None) -> Environment:
     )
 
 
-def missing_training_packages(*, training: bool = True, evidence: bool = False) -> list[str]:
-    """Packages of the `[train]` extra that this interpreter lacks; found without importing them.
-    `training`: those that load and train a model; `evidence`: those that retrieve and score."""
-    from importlib.util import find_spec
-
+def needed_packages(*, training: bool = True, evidence: bool = False) -> tuple[str, ...]:
+    """Packages of the `[train]` extra that a worker cannot do without. `training`: those that load
+    and train a model; `evidence`: those that retrieve and score."""
     needed: tuple[str, ...] = ()
     if training:
         needed += ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
     if evidence:
         needed += ("bm25s", "sacrebleu", "rouge_score")
+    return needed
+
+
+def missing_training_packages(*, training: bool = True, evidence: bool = False) -> list[str]:
+    """Those of `needed_packages` that this interpreter lacks; found without importing them."""
+    from importlib.util import find_spec
+
+    needed = needed_packages(training=training, evidence=evidence)
     return [name for name in needed if find_spec(name) is None]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from typing import Any
 
 import msgspec
 
-from tunewright.engine.homes import index_home
 from tunewright.engine.planner import recorded_by
 from tunewright.engine.replay import (
     Comparison,
@@ -17,10 +17,11 @@ from tunewright.engine.replay import (
     expectation_of,
     plan_differences,
 )
-from tunewright.engine.run.rundir import RunDir
-from tunewright.engine.run.view import living_processes, view
+from tunewright.engine.run.rundir import RunDir, index_entry, spoken
+from tunewright.engine.run.view import foreign_seconds, living_processes, view
 from tunewright.engine.session import Expectation, load_session
-from tunewright.hardware.errors import Problem
+from tunewright.engine.text import duration
+from tunewright.hardware.errors import Exit, Problem
 
 
 class ComparedRuns(msgspec.Struct, frozen=True):
@@ -67,19 +68,45 @@ def compare_runs(first: RunDir, second: RunDir) -> ComparedRuns:
 
 
 def check_deletable(run: RunDir) -> None:
-    """A `Problem` while anything of the run lives."""
+    """A `Problem` while anything of the run lives, or may live where it cannot be seen."""
     now = view(run)
+    name = spoken(run, now.record.id)
     if now.alive or living_processes(now.record):
         raise Problem(
-            f"{now.record.id} is {now.state}",
+            f"{name} is {now.state}",
             why="a run that works cannot be deleted",
-            cure=f"stop it first: tunewright stop {now.record.id}",
+            cure=f"stop it first: tunewright stop {name}",
+        )
+    if seconds := foreign_seconds(run, now.record):
+        raise Problem(
+            f"{name} may still work on {now.record.attempts[-1].supervisor.host}",
+            why=f"its supervisor there has gone silent; a worker may have {duration(seconds)} left",
+            cure=f"sleep {seconds:.0f}; tunewright runs delete {name}",
+        )
+    if run.path.is_symlink():
+        link, real = shlex.quote(str(run.path)), shlex.quote(str(run.path.resolve()))
+        raise Problem(
+            f"{run.path} is a link",
+            why=f"the run lies in {real}, and other links may lead there",
+            cure=f"tunewright runs delete {real}; rm {link}",
         )
 
 
 def delete_run(run: RunDir) -> None:
-    """Remove a run that has ended, with all its files, and its entry in the index."""
+    """Remove a run that has ended, with all its files, and its entry in the index.
+
+    A `Problem` when something of it cannot be removed; the entry then stays.
+    """
     check_deletable(run)
-    id = run.read_record().id
-    shutil.rmtree(run.path)
-    (index_home() / id).unlink(missing_ok=True)
+    entry = index_entry(run, run.read_record().id)
+    try:
+        shutil.rmtree(run.path)
+    except OSError as error:
+        raise Problem(
+            f"{run.path} is not wholly deleted",
+            why=str(error),
+            cure=f"look at the rights there, then: rm -r {shlex.quote(str(run.path))}",
+            exit=Exit.FAILED,
+        ) from error
+    if entry is not None:
+        entry.unlink(missing_ok=True)

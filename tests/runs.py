@@ -10,6 +10,7 @@ from jobs import build_job
 from tiny import TinyData
 
 from tunewright.engine.homes import index_home
+from tunewright.engine.run.create import create
 from tunewright.engine.run.events import Event, EventWriter, Step
 from tunewright.engine.run.lock import take_lock
 from tunewright.engine.run.process import mark
@@ -19,7 +20,6 @@ from tunewright.engine.run.rundir import (
     LaunchOptions,
     RunDir,
     RunRecord,
-    create,
     write_exit,
     write_record,
 )

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from types import FrameType
 
-from tunewright.engine.run import control
+from tunewright.engine.run.client import ask
 from tunewright.engine.run.events import (
     Answered,
     Checkpoint,
@@ -30,6 +30,7 @@ from tunewright.engine.run.reader import RunEvents
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.run.view import RunView, is_running, view
 from tunewright.engine.text import duration, plain, shorten, size
+from tunewright.hardware.errors import Problem
 from tunewright.tui import say
 
 POLL_SECONDS = 0.25
@@ -52,8 +53,15 @@ def follow(run: RunDir, *, from_attempt: int = 1, stop_on_interrupt: bool, quiet
         interrupts += 1
         if not stop_on_interrupt or interrupts > 1:
             raise KeyboardInterrupt
-        control.send(run.control, "stop", by="Ctrl-C")
-        say.note("\nstopping after a checkpoint; Ctrl-C again leaves it to itself")
+        if not is_running(run, run.read_record()):
+            # It has just ended: the next attempt must not get this stop.
+            return
+        try:
+            ask(run, "stop", by="Ctrl-C")
+        except Problem as problem:
+            say.note(f"\n{problem}")
+        else:
+            say.note("\nstopping after a checkpoint; Ctrl-C again leaves it to itself")
 
     previous = signal.signal(signal.SIGINT, interrupted)
     printer = _Printer(live=sys.stderr.isatty() and not quiet, quiet=quiet)

@@ -160,13 +160,28 @@ class EventWriter:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._seq = 0
+        self._torn = False
         self._encode = msgspec.json.Encoder().encode
 
     def write(self, event: Event) -> None:
-        """Append `event` with the next sequence number and the time now (Unix seconds)."""
+        """Append `event` with the next sequence number and the time now (Unix seconds).
+
+        OSError when it cannot be written, or not whole: the next one then starts on a new line.
+        """
         self._seq += 1
         stamped = msgspec.structs.replace(event, seq=self._seq, time=round(time.time(), 3))
-        os.write(self._fd, self._encode(stamped) + b"\n")
+        line = self._encode(stamped) + b"\n"
+        if self._torn:
+            line = b"\n" + line
+        left = memoryview(line)
+        try:
+            # A disk that is about to be full takes a part of a line, and only then complains.
+            while left:
+                left = left[os.write(self._fd, left) :]
+        except OSError:
+            self._torn = self._torn or len(left) < len(line)
+            raise
+        self._torn = False
 
     def close(self) -> None:
         os.close(self._fd)

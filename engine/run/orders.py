@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -28,11 +30,13 @@ class FolderOrders:
 
     def __init__(self, run: RunDir, orphaned_for_too_long: Callable[[], None]) -> None:
         self._run = run
+        self._spool = control.Spool(run.orders)
         self._too_long = orphaned_for_too_long
         self._stop: str | None = None
         self._paused = False
         self._checkpoints: deque[str] = deque()
         self._wake = threading.Event()
+        self._gone_since: float | None = None
         self._thread = threading.Thread(target=self._watch, name="orders", daemon=True)
 
     def start(self) -> None:
@@ -55,18 +59,32 @@ class FolderOrders:
             self._wake.clear()
 
     def _watch(self) -> None:
-        gone_since: float | None = None
+        troubled = False
         while True:
-            for command in control.take(self._run.orders):
-                if isinstance(command, control.Command):
-                    self._obey(command)
-            if gone_since is None and not is_locked(self._run.lock):
-                gone_since = time.monotonic()
-                self.request_stop(SUPERVISOR_GONE)
-            if gone_since is not None and time.monotonic() - gone_since > ORPHAN_GRACE_SECONDS:
-                self._too_long()
-                os._exit(1)
+            try:
+                self._look()
+            except Exception as error:  # noqa: BLE001 - a worker whose thread died hears nobody
+                if not troubled:
+                    troubled = True
+                    with contextlib.suppress(OSError):
+                        print(f"orders cannot be read for now: {error!r}", file=sys.stderr)
+            else:
+                troubled = False
             time.sleep(POLL_SECONDS)
+
+    def _look(self) -> None:
+        for command in self._spool.take():
+            if isinstance(command, control.Command):
+                self._obey(command)
+        gone = self._gone_since
+        if gone is None and not is_locked(self._run.lock):
+            self._gone_since = time.monotonic()
+            self.request_stop(SUPERVISOR_GONE)
+        if gone is not None and time.monotonic() - gone > ORPHAN_GRACE_SECONDS:
+            try:
+                self._too_long()
+            finally:
+                os._exit(1)
 
     def _obey(self, command: control.Command) -> None:
         if command.verb == "stop":

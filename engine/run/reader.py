@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 import os
 from collections.abc import Iterator
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -70,19 +73,17 @@ class RunEvents:
         self._files: dict[str, EventFile[Event]] = {}
 
     def read_new(self) -> Iterator[Event]:
-        """Events since the last call."""
+        """Events since the last call; of each file only a batch is in memory at a time."""
         for path in self._folder.glob("*-*.jsonl"):
             number = path.name.split("-", 1)[0]
             if number.isdigit() and int(number) >= self._from:
                 self._files.setdefault(path.name, EventFile(path))
-        found: list[tuple[int, float, Event]] = []
-        for name, file in self._files.items():
-            attempt = int(name.split("-", 1)[0])
-            for batch in file.read_new():
-                found.extend((attempt, event.time, event) for event in batch)
-        found.sort(key=lambda item: item[:2])
-        for _, _, event in found:
-            yield event
+        attempts: dict[int, list[EventFile[Event]]] = {}
+        for name in sorted(self._files):
+            attempts.setdefault(int(name.split("-", 1)[0]), []).append(self._files[name])
+        for _, files in sorted(attempts.items()):
+            told = [chain.from_iterable(file.read_new()) for file in files]
+            yield from heapq.merge(*told, key=attrgetter("time"))
 
 
 def worker_files(folder: Path) -> list[Path]:

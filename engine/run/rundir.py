@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import time
+import shlex
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -114,53 +115,6 @@ def _read(path: Path, kind: type[T], missing: str) -> T:
         ) from error
 
 
-def new_run_id(name: str) -> str:
-    """`<name>-<date>-<time>-<4 hex>`: sorts by name and time, unique without a registry."""
-    safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name.lower()).strip("-")[:40]
-    return f"{safe or 'run'}-{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(2).hex()}"
-
-
-def create(path: Path, session: bytes, record: RunRecord) -> RunDir:
-    """Make the directory (0700) with its session and record, and enter it in the index.
-
-    A `Problem` when it exists and holds anything, or cannot be written.
-    """
-    run = RunDir(path)
-    try:
-        run.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(run.path.iterdir()):
-            raise Problem(
-                f"{run.path} is not empty",
-                why="a run directory belongs to one run",
-                cure=f"name another --run-dir, or go on with the run in it: "
-                f"tunewright resume {run.path}",
-            )
-        # The directory may have existed with wider rights; what is in it is private.
-        run.path.chmod(0o700)
-        # Only one of two launchers can make this folder: it decides a race for the directory.
-        run.control.mkdir(mode=0o700)
-        for folder in (run.orders, run.events, run.results):
-            folder.mkdir(mode=0o700)
-    except FileExistsError as error:
-        raise Problem(
-            f"{run.path} was just taken by another launch",
-            why="two launches named the same run directory",
-            cure="name another --run-dir",
-        ) from error
-    except OSError as error:
-        raise Problem(
-            f"cannot make the run directory {run.path}",
-            why=str(error.strerror or error),
-            cure="name a directory you can write to with --run-dir, or set TUNEWRIGHT_HOME",
-        ) from error
-    write_atomic(run.session, session)
-    write_record(run, record)
-    index = index_home()
-    index.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_atomic(index / record.id, os.fsencode(run.path) + b"\n")
-    return run
-
-
 def write_record(run: RunDir, record: RunRecord) -> None:
     """Write run.json whole."""
     write_atomic(run.record, msgspec.json.format(msgspec.json.encode(record), indent=1))
@@ -171,40 +125,102 @@ def write_exit(run: RunDir, record: ExitRecord) -> None:
     write_atomic(run.exit, msgspec.json.format(msgspec.json.encode(record), indent=1))
 
 
+class Known(NamedTuple):
+    """An entry of the index: the run's id, which is the entry's name, and its directory."""
+
+    id: str
+    run: RunDir
+
+    @property
+    def readable(self) -> bool:
+        try:
+            self.run.read_record()
+        except Problem:
+            return False
+        return True
+
+
 def find_run(name: str) -> RunDir:
-    """The run that a person means: a path, an id, the unique start of an id, or `last`."""
+    """The run that a person means: a path, an id, the unique start of an id, or `last`.
+
+    A damaged run is found by its path and its whole id alone, and never stands in another's way.
+    """
     path = Path(name).expanduser()
-    if (path / "run.json").is_file():
+    if _is_run(path):
         return RunDir(path)
-    runs = known_runs()
-    if name == "last" and runs:
-        return max(runs, key=lambda run: run.read_record().created)
-    matches = [run for run in runs if run.read_record().id.startswith(name)]
+    known = indexed_runs()
+    if name == "last":
+        created = {}
+        for one in known:
+            with contextlib.suppress(Problem):
+                created[one.run.read_record().created] = one.run
+        if created:
+            return created[max(created)]
+    matches = [one for one in known if one.id == name] or [
+        one for one in known if one.id.startswith(name) and one.readable
+    ]
     if len(matches) == 1:
-        return matches[0]
+        return matches[0].run
     if matches:
         raise Problem(
             f"{name!r} is the start of {len(matches)} runs",
-            why=", ".join(sorted(run.read_record().id for run in matches)[:5]),
+            why=", ".join(one.id for one in matches[:5]),
             cure="give more of the id",
         )
     raise Problem(
         f"no run is called {name!r}",
-        why=f"{len(runs)} runs are known here, and none starts with it; nor is it a run directory",
+        why=f"{len(known)} runs are known here, and none starts with it; nor is it a run directory",
         cure="list them: tunewright runs",
     )
 
 
-def known_runs() -> list[RunDir]:
-    """Runs in the index whose directory still stands, in order of their ids."""
+def indexed_runs() -> list[Known]:
+    """Entries of the index whose directory still stands, in order of their ids."""
     index = index_home()
-    if not index.is_dir():
+    try:
+        names = sorted(entry.name for entry in index.iterdir() if entry.name[0] != ".")
+    except OSError:
         return []
-    runs = []
-    for entry in sorted(index.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        run = RunDir(Path(os.fsdecode(entry.read_bytes().rstrip(b"\n"))))
-        if run.record.is_file():
-            runs.append(run)
-    return runs
+    found = []
+    for name in names:
+        path = _directory(index / name)
+        if path is not None and _is_run(path):
+            found.append(Known(name, RunDir(path)))
+    return found
+
+
+def known_runs() -> list[RunDir]:
+    """The directories of `indexed_runs`."""
+    return [known.run for known in indexed_runs()]
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        return (path / "run.json").is_file()
+    except OSError:
+        # No name of a file, or one on a disk that cannot be looked at.
+        return False
+
+
+def _directory(entry: Path) -> Path | None:
+    """What an index entry names; None when it was removed meanwhile or names nothing."""
+    try:
+        path = Path(os.fsdecode(entry.read_bytes().rstrip(b"\n")))
+    except OSError:
+        return None
+    return path if path.is_absolute() else None
+
+
+def index_entry(run: RunDir, id: str) -> Path | None:
+    """The file of the index that leads to `run`; None when the one of its id leads elsewhere.
+
+    A copied directory has the id of the run that it was copied from.
+    """
+    entry = index_home() / id
+    path = _directory(entry)
+    return entry if path is not None and path.resolve() == run.path.resolve() else None
+
+
+def spoken(run: RunDir, id: str) -> str:
+    """What to call a run on a command line: its id, or its path when the index leads elsewhere."""
+    return id if index_entry(run, id) is not None else shlex.quote(str(run.path))

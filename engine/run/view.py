@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
 from typing import Literal
 
 import msgspec
 
 from tunewright.engine.run.events import Event, Failed, State
 from tunewright.engine.run.lock import is_locked
+from tunewright.engine.run.orders import ORPHAN_GRACE_SECONDS
 from tunewright.engine.run.process import is_alive
-from tunewright.engine.run.reader import EventFile, RunEvents
-from tunewright.engine.run.rundir import ExitRecord, RunDir, RunRecord
+from tunewright.engine.run.reader import EventFile
+from tunewright.engine.run.rundir import ExitRecord, RunDir, RunRecord, spoken
+from tunewright.hardware.errors import Problem
 
 RunState = Literal[
     "starting", "running", "paused", "stopping", "stopped", "done", "failed", "crashed"
@@ -21,6 +22,8 @@ RunState = Literal[
 
 # Twelve missed heartbeats: a shared file system shows a file late, seldom a minute late.
 HEARTBEAT_STALE_SECONDS = 60.0
+# From a new directory to the lock: a Python that starts from a cold disk on a busy machine.
+START_SECONDS = 120.0
 
 
 class RunView(msgspec.Struct, frozen=True):
@@ -33,47 +36,75 @@ class RunView(msgspec.Struct, frozen=True):
 
 
 def view(run: RunDir) -> RunView:
-    """The state of `run`. A free lock without exit.json means that the supervisor crashed."""
+    """The state of `run`. A free lock without exit.json means that the supervisor crashed.
+
+    A `Problem` when run.json is damaged or gone.
+    """
     record = run.read_record()
     alive = is_running(run, record)
     if alive:
         return RunView(record, _said_state(run, record), True, None)
-    ended = run.read_exit()
+    what = "the supervisor is gone and left no record"
+    why = "it was killed, the machine went down or was rebooted, or its disk was full"
+    try:
+        ended = run.read_exit()
+    except Problem as damage:
+        ended, what, why = None, damage.what, damage.why
     if ended is None or (record.attempts and ended.attempt < record.attempts[-1].number):
         ended = ExitRecord(
             state="crashed",
             exit=1,
             attempt=len(record.attempts),
             time=record.attempts[-1].started if record.attempts else record.created,
-            what="the supervisor is gone and left no record",
-            why="it was killed, or the machine went down or was rebooted",
-            cure=f"go on from the last checkpoint: tunewright resume {record.id}",
+            what=what,
+            why=why,
+            cure=f"go on from the last checkpoint: tunewright resume {spoken(run, record.id)}",
         )
     return RunView(record, ended.state, False, ended)
 
 
 def is_running(run: RunDir, record: RunRecord) -> bool:
-    """Whether a supervisor lives: by the lock on its own host, by the heartbeat from another."""
+    """Whether a supervisor lives: by the lock on its own host, by the heartbeat from another.
+
+    So does one that was launched a moment ago and has not taken the lock yet.
+    """
     if not record.attempts:
-        return is_locked(run.lock)
+        fresh = not run.exit.exists() and abs(time.time() - record.created) < START_SECONDS
+        return fresh or is_locked(run.lock)
     if record.attempts[-1].supervisor.host == socket.gethostname():
         return is_locked(run.lock)
     beat = run.read_heartbeat()
     return (
-        run.read_exit() is None
+        not run.exit.exists()
         and beat is not None
         and time.time() - beat.time < HEARTBEAT_STALE_SECONDS
     )
 
 
 def living_processes(record: RunRecord) -> list[int]:
-    """Pids recorded by any attempt that still live on this host, or may live on another one."""
+    """Pids recorded by any attempt that still live on this host; see `foreign_seconds` too."""
     return [
         process.pid
         for attempt in record.attempts
         for process in (attempt.supervisor, *attempt.workers)
         if is_alive(process)
     ]
+
+
+def foreign_seconds(run: RunDir, record: RunRecord) -> float:
+    """For how many seconds more a process of the last attempt may live on another host; 0 if none.
+
+    Its pids cannot be looked at from here. After the last heartbeat the supervisor may live
+    unseen for the stale time, and its worker, orphaned, for the grace time after that.
+    """
+    if not record.attempts or run.exit.exists():
+        return 0.0
+    attempt = record.attempts[-1]
+    if attempt.supervisor.host == socket.gethostname():
+        return 0.0
+    beat = run.read_heartbeat()
+    last = max(attempt.started, beat.time if beat is not None else 0.0)
+    return max(0.0, last + HEARTBEAT_STALE_SECONDS + ORPHAN_GRACE_SECONDS - time.time())
 
 
 def _said_state(run: RunDir, record: RunRecord) -> RunState:
@@ -96,20 +127,3 @@ def last_failure(run: RunDir, attempt: int) -> Failed | None:
                 if isinstance(event, Failed):
                     found = event
     return found
-
-
-def follow(
-    run: RunDir,
-    from_attempt: int = 1,
-    poll_seconds: float = 0.25,
-    wait: Callable[[float], None] = time.sleep,
-) -> Iterator[Event]:
-    """Events as they come, until the run has ended and all is read."""
-    events = RunEvents(run.events, from_attempt)
-    while True:
-        # Looked at before reading: what was written before the end is then never missed.
-        over = not is_running(run, run.read_record())
-        yield from events.read_new()
-        if over:
-            return
-        wait(poll_seconds)

@@ -6,6 +6,7 @@ of the contract: 0 done, 75 stopped, another one with a `failed` event that says
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -22,17 +23,11 @@ from tunewright.engine.evidence.given import is_endpoint
 from tunewright.engine.files import write_atomic
 from tunewright.engine.homes import cache_home
 from tunewright.engine.plan import Plan
-from tunewright.engine.run.events import (
-    EventWriter,
-    Failed,
-    Note,
-    StageDone,
-    StageStarted,
-    Warned,
-)
+from tunewright.engine.run.events import EventWriter, Note, StageDone, StageStarted, Warned
+from tunewright.engine.run.explain import explain
 from tunewright.engine.run.job import Job, Stopped
 from tunewright.engine.run.orders import SUPERVISOR_GONE, FolderOrders
-from tunewright.engine.run.rundir import ExitRecord, LaunchOptions, RunDir, write_exit
+from tunewright.engine.run.rundir import ExitRecord, LaunchOptions, RunDir, spoken, write_exit
 from tunewright.engine.run.stages import stage
 from tunewright.engine.session import Session, load_session
 from tunewright.hardware.errors import Exit, Problem
@@ -41,12 +36,14 @@ from tunewright.hardware.nvml import read_gpus
 
 def main(run_dir: str) -> int:
     run = RunDir(Path(run_dir))
-    attempt = run.read_record().attempts[-1]
+    record = run.read_record()
+    attempt = record.attempts[-1]
+    resume = f"tunewright resume {spoken(run, record.id)}"
     events = EventWriter(run.events / f"{attempt.number}-worker0.jsonl")
 
     def orphan_left(what: str = "the worker left because its supervisor was gone") -> None:
-        if run.read_exit() is None:
-            write_exit(run, _orphaned(attempt.number, what))
+        if not run.exit.exists():
+            write_exit(run, _orphaned(attempt.number, what, resume))
 
     orders = FolderOrders(
         run, lambda: orphan_left("the worker hung after its supervisor died, and was ended")
@@ -58,15 +55,19 @@ def main(run_dir: str) -> int:
         session = load_session(run.session)
         _run_stages(run, session, attempt.number, attempt.options, events, orders)
     except Stopped as stopped:
-        events.write(Note(text=f"stopped: {stopped}"))
+        with contextlib.suppress(OSError):
+            events.write(Note(text=f"stopped: {stopped}"))
         if orders.stop_requested() == SUPERVISOR_GONE:
             orphan_left()
         return Exit.STOPPED
     except BaseException as error:  # noqa: BLE001 - the last frame of the process: everything is told
-        failed = explain(error)
-        if not isinstance(error, Problem):
-            traceback.print_exc()
-        events.write(failed)
+        failed = explain(error, run.path, resume)
+        # On a full disk neither may be possible; the supervisor then finds the disk full itself.
+        with contextlib.suppress(OSError):
+            events.write(failed)
+        with contextlib.suppress(OSError):
+            if not isinstance(error, Problem):
+                traceback.print_exc()
         return failed.exit
     return Exit.DONE
 
@@ -166,7 +167,7 @@ def _summary(result: Path) -> dict[str, Any]:
     return {k: v for k, v in whole.items() if isinstance(v, (int, float, str, bool))}
 
 
-def _orphaned(attempt: int, what: str) -> ExitRecord:
+def _orphaned(attempt: int, what: str, resume: str) -> ExitRecord:
     return ExitRecord(
         state="crashed",
         exit=Exit.FAILED,
@@ -174,32 +175,7 @@ def _orphaned(attempt: int, what: str) -> ExitRecord:
         time=time.time(),
         what=what,
         why="the supervisor was killed or its machine is going down",
-        cure="go on from the last checkpoint: tunewright resume",
-    )
-
-
-def explain(error: BaseException) -> Failed:
-    """An exception of a stage as what, why, cure."""
-    if isinstance(error, Problem):
-        return Failed(what=error.what, why=error.why, cure=error.cure, exit=int(error.exit))
-    name = type(error).__name__
-    if isinstance(error, MemoryError) or name == "OutOfMemoryError":
-        return Failed(
-            what="out of memory",
-            why=str(error).splitlines()[0] if str(error) else name,
-            cure="halve the batch (--set per_device_train_batch_size=…, accumulation makes up for "
-            "it), shorten max_length, or take a lighter method: --method qlora",
-        )
-    if isinstance(error, OSError) and error.errno == 28:
-        return Failed(
-            what="the disk is full",
-            why=str(error),
-            cure="make room, then: tunewright resume",
-        )
-    return Failed(
-        what=f"the stage failed: {str(error).splitlines()[0] if str(error) else name}",
-        why=name,
-        cure="the traceback is in engine.log of the run directory",
+        cure=f"go on from the last checkpoint: {resume}",
     )
 
 

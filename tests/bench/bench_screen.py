@@ -99,9 +99,10 @@ def answer_time(session: Path, base: Environment, presses: int = 10) -> float:
 
 def at_train(folder: Path, session: Path, steps: int) -> tuple[Path, RunDir]:
     """A copy of the session whose run has so many steps and still lives, as long as `held`."""
+    from tunewright.engine.run.create import create
     from tunewright.engine.run.events import EventWriter, StageStarted, State, Step
     from tunewright.engine.run.process import mark
-    from tunewright.engine.run.rundir import Attempt, LaunchOptions, RunRecord, create, write_record
+    from tunewright.engine.run.rundir import Attempt, LaunchOptions, RunRecord, write_record
 
     attempt = Attempt(1, time.time() - 60, "launched", LaunchOptions(), mark())
     record = RunRecord("bench", "bench", time.time() - 60)

@@ -21,7 +21,8 @@ from tunewright.engine.models import (
     model_folders,
     typed_model,
 )
-from tunewright.engine.run.rundir import ExitRecord, RunDir, RunRecord, create, write_exit
+from tunewright.engine.run.create import create
+from tunewright.engine.run.rundir import ExitRecord, RunDir, RunRecord, write_exit
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ from textual.widget import Widget
 from tunewright.engine.plan import Plan
 from tunewright.engine.ready import check_ready
 from tunewright.engine.run import control
+from tunewright.engine.run.client import ask
 from tunewright.engine.run.events import HANDED_ON, Answered
 from tunewright.engine.run.launch import launch, resume
 from tunewright.engine.run.progress import Look, RunProgress, preview
@@ -443,7 +444,7 @@ class TrainPane(Pane):
             self._asked[id] = verb
             self.tunewright.notice(said)
 
-        self.in_thread(lambda: _send(run, verb), take)
+        self.in_thread(lambda: ask(run, verb, "the screen"), take)
 
     def do_zoom(self) -> None:
         self._view = self._view.next_zoom()
@@ -477,17 +478,6 @@ class TrainPane(Pane):
 
     def do_leave(self) -> None:
         self.app.exit(0)
-
-
-def _send(run: RunDir, verb: control.Verb) -> str:
-    try:
-        return control.send(run.control, verb, by="the screen")
-    except OSError as error:
-        raise Problem(
-            f"cannot ask the run to {verb}",
-            why=f"{run.control}: {error.strerror}",
-            cure="look at the disk and the rights of that folder",
-        ) from error
 
 
 def _short(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tunewright.hardware.errors import Exit, Problem
 from tunewright.tui import say
@@ -12,6 +12,8 @@ from tunewright.tui.verbs.common import add_json, add_run, summary
 
 if TYPE_CHECKING:
     import argparse
+
+    from tunewright.engine.run.client import ListedRun
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,24 +38,33 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _list(as_json: bool) -> int:
-    from tunewright.engine.run.rundir import known_runs
-    from tunewright.engine.run.view import view
+    from tunewright.engine.run.client import list_runs
 
-    runs = [(run_dir, view(run_dir)) for run_dir in known_runs()]
-    runs.sort(key=lambda pair: pair[1].record.created)
+    runs = list_runs()
     if as_json:
-        say.data([summary(run_dir, now) for run_dir, now in runs])
+        say.data([_as_data(one) for one in runs])
         return Exit.DONE
     if not runs:
         say.line("no runs yet; start one: tunewright demo, or tunewright train MODEL DATA")
         return Exit.DONE
-    rows = []
-    for _, now in runs:
-        created = time.strftime("%Y-%m-%d %H:%M", time.localtime(now.record.created))
-        why = now.ended.what if now.ended and now.state not in ("done", "stopped") else ""
-        rows.append([now.record.id, now.state, created, str(len(now.record.attempts)), why])
-    say.table(["run", "state", "started", "attempts", ""], rows)
+    say.table(["run", "state", "started", "attempts", ""], [_row(one) for one in runs])
     return Exit.DONE
+
+
+def _as_data(one: ListedRun) -> dict[str, Any]:
+    if one.view is not None:
+        return summary(one.run, one.view)
+    why = one.damaged.why if one.damaged else ""
+    return {"id": one.id, "path": str(one.run.path), "state": "damaged", "why": why}
+
+
+def _row(one: ListedRun) -> list[str]:
+    now = one.view
+    if now is None:
+        return [one.id, "damaged", "", "", one.damaged.why if one.damaged else ""]
+    created = time.strftime("%Y-%m-%d %H:%M", time.localtime(now.record.created))
+    why = now.ended.what if now.ended and now.state not in ("done", "stopped") else ""
+    return [now.record.id, now.state, created, str(len(now.record.attempts)), why]
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -79,11 +90,11 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _delete(options: argparse.Namespace) -> int:
-    from tunewright.engine.run.rundir import find_run
+    from tunewright.engine.run.rundir import find_run, spoken
     from tunewright.engine.runs import check_deletable, delete_run
 
     run_dir = find_run(options.run)
-    id = run_dir.read_record().id
+    id = spoken(run_dir, run_dir.read_record().id)
     check_deletable(run_dir)
     if not options.yes:
         if not sys.stdin.isatty():

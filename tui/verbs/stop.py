@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tunewright.hardware.errors import Exit, Problem
+from tunewright.hardware.errors import Exit
 from tunewright.tui import say
 from tunewright.tui.verbs.common import add_json, add_run, summary
 
@@ -23,21 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from tunewright.engine.run import control
+    from tunewright.engine.run.client import ask
     from tunewright.engine.run.rundir import find_run
     from tunewright.engine.run.view import view
 
     run_dir = find_run(options.run)
+    ask(run_dir, "kill" if options.kill else "stop", by="tunewright stop")
     now = view(run_dir)
-    if not now.alive:
-        raise Problem(
-            f"{now.record.id} is not running",
-            why=f"it is {now.state}",
-            cure=f"go on with it: tunewright resume {now.record.id}"
-            if now.state != "done"
-            else f"see what it gave: tunewright report {now.record.id}",
-        )
-    control.send(run_dir.control, "kill" if options.kill else "stop", by="tunewright stop")
     while not options.no_wait and now.alive:
         time.sleep(POLL_SECONDS)
         now = view(run_dir)

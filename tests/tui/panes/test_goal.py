@@ -16,7 +16,8 @@ from tunewright.engine.decide.answers import Answers
 from tunewright.engine.decide.decide import decide
 from tunewright.engine.decide.next_step import Named
 from tunewright.engine.evidence.decision import Decided
-from tunewright.engine.run.rundir import ExitRecord, RunDir, RunRecord, create, write_exit
+from tunewright.engine.run.create import create
+from tunewright.engine.run.rundir import ExitRecord, RunDir, RunRecord, write_exit
 from tunewright.engine.session import load_session
 from tunewright.tui.app import TunewrightApp
 

@@ -159,7 +159,7 @@ def test_keys_ask_the_run_and_a_stop_is_confirmed(stage: Stage) -> None:
     run = stage.running()
 
     def asked() -> list[str]:
-        return [c.verb for c in control.take(run.control) if isinstance(c, control.Command)]
+        return [c.verb for c in control.Spool(run.control).take() if isinstance(c, control.Command)]
 
     async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
         await pilot.press("c")
