@@ -14,6 +14,7 @@ from tiny import TinyData, build_tiny_data, build_tiny_model
 
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.run.view import living_processes
+from tunewright.hardware.errors import Problem
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +34,24 @@ def live(tmp_path: Path, tiny_model: Path, tiny_data: TinyData) -> Iterator[Live
     """The program with a home of its own; what it started is ended afterwards."""
     program = Live(tmp_path / "home", tiny_model, tiny_data.train, tiny_data.eval)
     yield program
-    for record in (tmp_path / "home").glob("runs/*/run.json"):
-        for pid in living_processes(RunDir(record.parent).read_record()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    end_all(tmp_path)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home of its own for runs that this process starts; they are ended afterwards."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("TUNEWRIGHT_HOME", str(home))
+    yield home
+    end_all(tmp_path)
+
+
+def end_all(folder: Path) -> None:
+    """Kill what lives of the runs below `folder`."""
+    for record in folder.rglob("run.json"):
+        with contextlib.suppress(Problem):
+            living = living_processes(RunDir(record.parent).read_record())
+            # A test may be the supervisor itself.
+            for pid in set(living) - {os.getpid()}:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)

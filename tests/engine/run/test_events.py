@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from pathlib import Path
+
+import msgspec
 
 from tunewright.engine.run.curves import read_curves
 from tunewright.engine.run.events import Evaluated, EventWriter, Note, Step
@@ -111,3 +115,34 @@ def test_a_step_that_no_run_reaches_is_left_out(tmp_path: Path) -> None:
     ]
     (tmp_path / "1-worker0.jsonl").write_text("\n".join(lines) + "\n")
     assert list(read_curves(tmp_path).step) == [1, 2]
+
+
+BACKLOG = """
+import sys
+from pathlib import Path
+from tunewright.engine.run.reader import RunEvents
+def held(name):
+    # Of this program alone: ru_maxrss keeps the peak of the process that forked it.
+    return int(Path("/proc/self/status").read_text().split(name + ":")[1].split()[0])
+before, last, count = held("VmRSS"), 0.0, 0
+for event in RunEvents(Path(sys.argv[1])).read_new():
+    assert event.time >= last
+    last, count = event.time, count + 1
+print(count, held("VmHWM") - before)
+"""
+
+
+def test_a_long_backlog_is_read_in_order_in_bounded_memory(tmp_path: Path) -> None:
+    encode = msgspec.json.Encoder().encode
+    with (tmp_path / "1-worker0.jsonl").open("wb") as worker:
+        for number in range(200_000):
+            event = msgspec.structs.replace(step(number, 1.0), seq=number, time=float(number))
+            worker.write(encode(event) + b"\n")
+    with (tmp_path / "1-supervisor.jsonl").open("wb") as supervisor:
+        for number in range(0, 200_000, 100):
+            note = Note(text="between", seq=number, time=number + 0.5)
+            supervisor.write(encode(note) + b"\n")
+    out = subprocess.check_output([sys.executable, "-c", BACKLOG, str(tmp_path)]).split()
+    assert int(out[0]) == 202_000
+    # As a list they hold 140 MiB.
+    assert int(out[1]) < 40 << 10
