@@ -51,18 +51,16 @@ def whole_run(
     """
     run = _Run(trace, gradient_names)
     once = [b for b in trace.blocks if b.phase in _ONCE]
-    step = [b for b in trace.blocks if b.phase not in _ONCE and b.phase != "end"]
-    end = [b for b in trace.blocks if b.phase == "end"]
+    step = [b for b in trace.blocks if b.phase not in _ONCE]
+    forward = [b for b in step if b.phase == "forward"]
+    after = [b for b in step if b.phase != "forward" and not (holds_output and b.phase == "end")]
+    end = [b for b in step if holds_output and b.phase == "end"]
     moments = list(run.play(once, 0))
     for number in range(1, STEPS + 1):
-        forward = [b for b in step if b.phase == "forward"]
-        rest = [b for b in step if b.phase != "forward"]
         moments += run.play(forward, number)
-        if holds_output and number > 1:
+        if number > 1:
             moments += run.play(end, number - 1)
-        moments += run.play(rest, number)
-        if not holds_output:
-            moments += run.play(end, number)
+        moments += run.play(after, number)
         moments += run.update(first if number == 1 else again, number)
     return moments
 
