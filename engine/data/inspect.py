@@ -353,6 +353,4 @@ def open_inspection(
     elif {source.side for source in sources} == {"eval"}:
         # A file that is called test is all there is.
         sources = [source._replace(side="train") for source in sources]
-    # What is held out repeats the training rows, never the other way round.
-    sources.sort(key=lambda source: source.side == "eval")
     return Inspection(sources, options or Options(), str(path), workers, most_rows)
