@@ -338,7 +338,7 @@ class DataPane(Pane):
         self._draw_row()
 
     def do_problems(self) -> None:
-        lines = problem_lines(self.bench, 72, self._look)
+        lines = problem_lines(self.bench, 70, self._look)
         self.app.push_screen(LongText("what was found", lines))
 
     def do_finding(self) -> None:

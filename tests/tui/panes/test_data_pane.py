@@ -70,7 +70,7 @@ def test_every_row_is_there_with_its_place_and_findings_filter_them(session: Pat
         await pilot.press("escape")
         await until(pilot, lambda: len(rows_of(app)._rows) == 900)
         await pilot.press("p")
-        await until(pilot, lambda: ".jsonl:601:completion  found empty text" in shown(app))
+        await until(pilot, lambda: ":601:completion  found empty text" in shown(app))
 
     before = load_session(session)
     drive(session, walk)
