@@ -350,7 +350,14 @@ def _write_rows(path: Path, examples: Sequence[Example]) -> None:
 
 def _lines(examples: Iterable[Example]) -> Iterable[bytes]:
     for example in examples:
-        yield msgspec.json.encode({"messages": example.messages}) + b"\n"
+        if example.tools:
+            raise Problem(
+                f"{example.place}: rows with tools cannot be ejected yet",
+                why="the script renders conversations only, and the template needs the tools too",
+                cure="train it here: tunewright --replay session.json",
+            )
+        turns = [message.turn() for message in example.messages]
+        yield msgspec.json.encode({"messages": turns}) + b"\n"
 
 
 def _one_line(text: str) -> str:

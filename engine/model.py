@@ -47,12 +47,18 @@ def resolve_data(data: DataInput, base: Path, cache: Path) -> tuple[Path, Path |
 
 def _data_path(spec: str, base: Path) -> Path:
     """A file, folder or glob relative to `base`; else the snapshot of a hub id."""
-    path = base / Path(spec).expanduser()
-    if path.exists() or spec.count("/") != 1 or not _HUB_ID.fullmatch(spec):
-        return path
+    if not is_hub_id(spec, base):
+        return base / Path(spec).expanduser()
     from tunewright.engine.data.hub import dataset_snapshot
 
     return dataset_snapshot(spec)
+
+
+def is_hub_id(spec: str, base: Path) -> bool:
+    """Whether `spec` is ORG/NAME and no path: nothing of that name is below `base`, nor is its
+    folder."""
+    path = base / Path(spec).expanduser()
+    return bool(_HUB_ID.fullmatch(spec)) and not path.exists() and not path.parent.is_dir()
 
 
 def _demo_data(spec: str, folder: Path) -> tuple[Path, Path]:

@@ -26,7 +26,8 @@ VERSION = "1.1"
 
 class DataInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The data: a path relative to the session file, or `demo:orders`. Without `eval_path` a seeded
-    share `eval_fraction` is held out. Fingerprints ("sha256:…") are written when planned, and so is
+    share `eval_fraction` is held out. `fixes` are those of `data fix`, made as the rows are read,
+    and the file stays as it is. Fingerprints ("sha256:…") are written when planned, and so is
     `date`, where the chat template asks for the day: a resume or a replay must render the same."""
 
     path: str
@@ -36,6 +37,7 @@ class DataInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     fingerprint: str | None = None
     eval_fingerprint: str | None = None
     date: datetime.date | None = None
+    fixes: tuple[str, ...] = ()
 
 
 class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -152,7 +154,7 @@ def load_session(path: Path) -> Session:
 
 # By version: takes the raw object of that version to the next one.
 _MIGRATIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    # 1.1 added inputs.answers, device, when_busy and evidence; nothing of 1.0 changed.
+    # 1.1 added inputs.answers, data.fixes, device, when_busy and evidence; nothing of 1.0 changed.
     "1.0": lambda raw: raw | {"version": "1.1"},
 }
 
@@ -194,7 +196,9 @@ def rebase(session: Session, old: Path, new: Path) -> Session:
     """The same session with its relative paths starting from folder `new` instead of `old`."""
 
     def moved(spec: str | None) -> str | None:
-        if spec is None or Path(spec).is_absolute() or not (old / spec).exists():
+        if spec is None or Path(spec).is_absolute():
+            return spec
+        if not (old / spec).exists() and not any(char in spec for char in "*?["):
             return spec
         return os.path.relpath((old / spec).resolve(), new.resolve())
 

@@ -47,6 +47,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("edit", ("e",), "path", "type or paste a path", ("data", "model")),
     Command("tokens", ("t",), "tokens", "this row token by token, as it is trained", ("data",)),
     Command("problems", ("p",), "problems", "what was found, at file:line:field", ("data",)),
+    Command("finding", ("f",), "findings", "only rows with the next finding", ("data",)),
+    Command("finding_before", ("F",), "finding before", "the finding before", ("data",), False),
     Command("train", ("enter",), "train", "use the marked method and go on", ("method",)),
     Command("knobs", ("tab",), "knobs", "between the methods and the knobs", ("method",)),
     Command(

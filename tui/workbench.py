@@ -18,7 +18,7 @@ import msgspec
 from tunewright.engine.demo.session import demo_session
 from tunewright.engine.evidence.decision import Decided
 from tunewright.engine.homes import sessions_home
-from tunewright.engine.model import DEMO_DATA
+from tunewright.engine.model import DEMO_DATA, is_hub_id
 from tunewright.engine.plan import Plan
 from tunewright.engine.planner import make_plan, recorded_by
 from tunewright.engine.results import read_decision
@@ -148,7 +148,7 @@ class Workbench:
     def use_data(self, path: str) -> None:
         """Take another data file (`demo:…`, or a path from the working directory): in a session of
         its own when this one is the demo's."""
-        if path.startswith("demo:"):
+        if path.startswith("demo:") or is_hub_id(path, Path.cwd()):
             self.answer(data=DataInput(path=path))
             return
         file = Path(path).expanduser().absolute()

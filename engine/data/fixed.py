@@ -17,6 +17,7 @@ from tunewright.engine.data.fingerprint import fingerprint
 from tunewright.engine.data.fixes.fix import Applied, Before, Dropped, Row, parse_fix
 from tunewright.engine.data.inspect import open_inspection
 from tunewright.engine.data.keys import equal_pairs
+from tunewright.engine.data.readers.block import RawRow
 from tunewright.engine.data.shapes.find import Finder, parse_row, shape_named
 from tunewright.engine.data.sources import find_sources
 from tunewright.engine.files import fsync_folder
@@ -53,38 +54,60 @@ def fixed_rows(path: Path, fixes: Sequence[str], format: str = "auto") -> Iterat
     a fix that names their finding; else a `Problem`, as nothing is to vanish unsaid."""
     made = [(text, *_made(text)) for text in fixes]
     before, shape = _first_look(path, [ids for _, _, ids in made], format)
-    finder = Finder(format)
-    wanted = None if shape is None else shape_named(shape)
-    needed = [
-        family
-        for family in families()
-        if family.look is not None and (family.name in _ALWAYS or _names(family, fixes))
-    ]
+    if any(parse_fix(text)[0].name == "rename" for text in fixes):
+        # The rows get the shape that their new names give them.
+        shape = None
+    look = _Look(fixes, format, shape)
     number = -1
     for source in find_sources(path):
         for block in source.blocks():
             for raw in block.rows():
                 number += 1
-                place = Place(str(source.path), raw.line)
-                bound = None if raw.wrong is not None else finder.find(raw.value)
-                parsed = [raw.wrong] if raw.wrong else parse_row(raw.value, bound, wanted)
-                looked = (
-                    Looked(raw.line, raw.value, bound, None, parsed)
-                    if isinstance(parsed, list)
-                    else Looked(raw.line, raw.value, bound, parsed, ())
-                )
-                hits = Hits()
-                for family in needed:
-                    assert family.look is not None
-                    family.look([looked], hits, Options(format=format, shape=shape))
-                yield _through(Row(number, looked, hits, raw.value), place, made, before)
+                looked, hits = look(raw)
+                row = Row(number, looked, hits, raw.value)
+                yield _through(row, Place(str(source.path), raw.line), made, before, look)
+
+
+class _Look:
+    """Looks at single rows with the families that the fixes name."""
+
+    def __init__(self, fixes: Sequence[str], format: str, shape: str | None) -> None:
+        self._finder = Finder(format)
+        self._options = Options(format=format, shape=shape)
+        self._wanted = None if shape is None else shape_named(shape)
+        self._looks = [
+            family.look
+            for family in families()
+            if family.look is not None and (family.name in _ALWAYS or _names(family, fixes))
+        ]
+
+    def __call__(self, raw: RawRow) -> tuple[Looked, Hits]:
+        bound = None if raw.wrong is not None else self._finder.find(raw.value)
+        parsed = [raw.wrong] if raw.wrong else parse_row(raw.value, bound, self._wanted)
+        looked = (
+            Looked(raw.line, raw.value, bound, None, parsed)
+            if isinstance(parsed, list)
+            else Looked(raw.line, raw.value, bound, parsed, ())
+        )
+        hits = Hits()
+        for look in self._looks:
+            look([looked], hits, self._options)
+        return looked, hits
 
 
 def _through(
-    row: Row, place: Place, made: Sequence[tuple[str, Applied, tuple[str, ...]]], before: Before
+    row: Row,
+    place: Place,
+    made: Sequence[tuple[str, Applied, tuple[str, ...]]],
+    before: Before,
+    look: _Look,
 ) -> Done:
     changes: list[tuple[str, str, str]] = []
     for text, apply, _ in made:
+        if changes and row.value is not row.looked.value:
+            # What is wrong with a row is judged as the fixes before have left it.
+            looked, hits = look(RawRow(row.looked.line, row.value))
+            row = row._replace(looked=looked, hits=hits)
         result = apply(row, before)
         if isinstance(result, Dropped):
             return Done(place, None, [*changes, (text, "row", f"dropped: {result.why}")])

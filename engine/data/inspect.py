@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -312,10 +313,10 @@ def judge(findings: Sequence[Finding], facts: SetFacts, named: str) -> tuple[Ver
     if not facts.rows:
         return "blocked", "there are no rows: name a file that has some"
     if errors:
-        fixes = [fix for f in errors for fix in f.fixes[:1]]
-        cure = f"tunewright data fix {named} " + " ".join(
-            f"--fix {fix}" for fix in dict.fromkeys(fixes)
-        )
+        # Fixes that need a name from the person cannot be copied as they are.
+        ready = [[fix for fix in f.fixes if fix not in ("role", "rename")][:1] for f in errors]
+        fixes = list(dict.fromkeys(fix for some in ready for fix in some))
+        cure = f"tunewright data fix {quote(named)} " + " ".join(f"--fix {fix}" for fix in fixes)
         first = errors[0]
         return "blocked", (
             f"do not train on it yet: {first.message}; " + (cure if fixes else first.fix)
@@ -353,6 +354,4 @@ def open_inspection(
     elif {source.side for source in sources} == {"eval"}:
         # A file that is called test is all there is.
         sources = [source._replace(side="train") for source in sources]
-    # What is held out repeats the training rows, never the other way round.
-    sources.sort(key=lambda source: source.side == "eval")
     return Inspection(sources, options or Options(), str(path), workers, most_rows)

@@ -46,14 +46,16 @@ def read_split(data: DataInput, base: Path, seed: int) -> Rows:
     train_path, eval_path = resolve_data(data, base, cache_home())
     check_unchanged(train_path, data.fingerprint)
     if eval_path is None and has_sides(train_path):
-        reading = read_examples(train_path, data.format, side="train")
-        held = read_examples(train_path, data.format, side="eval")
+        reading = read_examples(train_path, data.format, "train", data.fixes)
+        held = read_examples(train_path, data.format, "eval", data.fixes)
         return Rows(reading.examples, held.examples, reading)
-    reading = read_examples(train_path, data.format)
+    reading = read_examples(train_path, data.format, fixes=data.fixes)
     if eval_path is None:
         return Rows(*split(reading.examples, data.eval_fraction, seed), reading)
     check_unchanged(eval_path, data.eval_fingerprint)
-    return Rows(reading.examples, read_examples(eval_path, data.format).examples, reading)
+    return Rows(
+        reading.examples, read_examples(eval_path, data.format, fixes=data.fixes).examples, reading
+    )
 
 
 def look_at_data(

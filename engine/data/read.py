@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,19 +36,26 @@ class Reading(NamedTuple):
     confidence: float = 1.0
 
 
-def read_examples(path: Path, format: str = "auto", side: Side | None = None) -> Reading:
-    """Read a file, a folder or a glob, only the files of `side` if one is given; a `Problem` that
-    names file:line:field for all that is wrong, or the trainer that rows of another kind need."""
+def read_examples(
+    path: Path, format: str = "auto", side: Side | None = None, fixes: Sequence[str] = ()
+) -> Reading:
+    """Read a file, a folder or a glob, only the files of `side` if one is given, with `fixes` made
+    on the way; a `Problem` that names file:line:field for all that is wrong, or the trainer that
+    rows of another kind need."""
     sources = [s for s in find_sources(path) if side is None or s.side == side]
+
+    def rows() -> Iterator[tuple[Place, RawRow]]:
+        return _fixed(path, sources, fixes, format) if fixes else _raw(sources)
+
     finder = Finder(format)
-    first = _Taken(path, sources, finder, None)
+    first = _Taken(path, rows(), finder, None)
     found = first.settled(finder.asked)
     shape = found.bound.shape
     if shape.kind != "conversation":
         raise _no_trainer(path, shape.kind, shape.title)
     # Rows were taken under the shape of the first one: the rare set whose most rows have another
     # is read again.
-    taken = first if first.shape is shape else _Taken(path, sources, finder, shape)
+    taken = first if first.shape is shape else _Taken(path, rows(), finder, shape)
     if taken.wrong:
         raise _refusal(path, taken.wrong)
     return Reading(
@@ -60,11 +67,34 @@ def read_examples(path: Path, format: str = "auto", side: Side | None = None) ->
     )
 
 
+def _raw(sources: Sequence[Source]) -> Iterator[tuple[Place, RawRow]]:
+    for source in sources:
+        file = str(source.path)
+        for block in source.blocks():
+            for row in block.rows():
+                yield Place(file, row.line), row
+
+
+def _fixed(
+    path: Path, sources: Sequence[Source], fixes: Sequence[str], format: str
+) -> Iterator[tuple[Place, RawRow]]:
+    from tunewright.engine.data.fixed import fixed_rows
+
+    wanted = {str(source.path) for source in sources}
+    for done in fixed_rows(path, fixes, format):
+        if done.value is not None and done.place.file in wanted:
+            yield done.place, RawRow(done.place.line, done.value)
+
+
 class _Taken:
     """All rows of some files, read once under one shape (None: that of the first row)."""
 
     def __init__(
-        self, path: Path, sources: Sequence[Source], finder: Finder, shape: Shape | None
+        self,
+        path: Path,
+        rows: Iterable[tuple[Place, RawRow]],
+        finder: Finder,
+        shape: Shape | None,
     ) -> None:
         self.path = path
         self.shape = shape
@@ -75,11 +105,8 @@ class _Taken:
         self._bounds: dict[str, Bound] = {}
         self._rows = 0
         self._first: RawRow | None = None
-        for source in sources:
-            file = str(source.path)
-            for block in source.blocks():
-                for row in block.rows():
-                    self._take(Place(file, row.line), row, finder)
+        for place, row in rows:
+            self._take(place, row, finder)
 
     def _take(self, place: Place, row: RawRow, finder: Finder) -> None:
         self._first = self._first or row

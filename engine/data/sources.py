@@ -93,7 +93,13 @@ class Source(NamedTuple):
 
 
 def find_sources(spec: Path) -> tuple[Source, ...]:
-    """The files of a file, folder or glob, in the order of their names; a `Problem` when none."""
+    """The files of a file, folder or glob, in the order of their names, those of a held-out split
+    last: what is held out repeats the training rows, never the other way round. A `Problem` when
+    there are none."""
+    return tuple(sorted(_find(spec), key=lambda source: source.side == "eval"))
+
+
+def _find(spec: Path) -> tuple[Source, ...]:
     check_regular(spec)
     if spec.is_file():
         return (source_of(spec),)

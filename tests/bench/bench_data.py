@@ -135,10 +135,10 @@ def told(turn):
 texts = ["".join(map(told, json.loads(line)["messages"])) for line in open(sys.argv[1])]
 tokenizer = Tokenizer.from_file(sys.argv[2] + "/tokenizer.json")
 tokenizer.encode_batch_fast(texts[:1000])
-started = time.perf_counter()
+started, spent = time.perf_counter(), time.process_time()
 for at in range(0, len(texts), 1000):
     tokenizer.encode_batch_fast(texts[at:at + 1000], add_special_tokens=False)
-print(json.dumps({"wall": time.perf_counter() - started, "rows": len(texts)}))
+print(json.dumps({"wall": time.perf_counter() - started, "cpu": time.process_time() - spent}))
 """
 
 
@@ -183,17 +183,20 @@ def bench_data(counts: list[int], plain_up_to: int, model: str) -> None:
             if model:
                 whole = run(OURS, str(path), model)
                 alone = run(TOKENS, str(path), model)
-                ours_tokens, theirs = float(str(whole["wall"])), float(str(alone["wall"]))
+                ours_tokens, theirs = float(str(whole["wall"])), float(str(alone["cpu"]))
                 spent = dict(whole["seconds"])["lengths"]  # type: ignore[call-overload]
                 print(
                     f"  with tokens: {ours_tokens:.1f} s in all, {spent:.1f} CPU s of it for "
-                    f"templates and tokens; the tokenizer's batch mode alone: {theirs:.1f} s"
+                    f"templates and tokens; the tokenizer's batch mode alone: {theirs:.1f} CPU s"
                 )
 
 
 if __name__ == "__main__":
-    words = sys.argv[1:]
-    model = words[words.index("--tokens") + 1] if "--tokens" in words else ""
-    most = int(words[words.index("--plain-up-to") + 1]) if "--plain-up-to" in words else 10_000
-    asked = [int(word) for word in words if word.isdigit()]
-    bench_data([n for n in asked if n != most] or [10_000, 100_000, 1_000_000], most, model)
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("rows", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--plain-up-to", type=int, default=10_000)
+    parser.add_argument("--tokens", default="", metavar="MODEL")
+    asked = parser.parse_args()
+    bench_data(asked.rows, asked.plain_up_to, asked.tokens)

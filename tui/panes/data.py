@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, NamedTuple
 
 import msgspec
 from rich.text import Text
@@ -10,24 +12,40 @@ from textual.app import ComposeResult
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tunewright.engine.data.example import Example
-from tunewright.engine.data.tokens import Loss, Tokens
-from tunewright.engine.data.view import Piece, ends_turn, token_pieces, told
+from tunewright.engine.data.example import Finding
+from tunewright.engine.data.tokens import Loss
+from tunewright.engine.data.view import Piece, ends_turn, token_pieces
 from tunewright.engine.plan import Plan
 from tunewright.engine.text import plain
 from tunewright.hardware.errors import Problem
 from tunewright.tui.looking import DataFound, ModelFound
-from tunewright.tui.panes.data_lines import found_lines, problem_lines, token_lines
+from tunewright.tui.panes.data_lines import (
+    found_lines,
+    look_lines,
+    problem_lines,
+    token_lines,
+    turn_lines,
+)
+from tunewright.tui.panes.data_look import MOST_FOUND, DataLook, Seen
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.screens.text import LongText
 from tunewright.tui.widgets.folder_field import FolderField
 from tunewright.tui.widgets.lines import Lines, wrapped
-from tunewright.tui.widgets.rows import Column, Row, Rows
+from tunewright.tui.widgets.long_rows import LongRows
+from tunewright.tui.widgets.rows import Column, Row
 from tunewright.tui.workbench import Workbench
 
-# Rows listed: a list of a million is no list. `/` looks through all that are.
-MOST_ROWS = 20_000
 MOST_TOKENS = 4_000
+# Rows whose tokens the list shows: more are not looked up one by one.
+_MOST_LENGTHS = 200_000
+
+
+class _Tokens(NamedTuple):
+    """The marked row token by token, once a thread has made them: for each side of it the pieces
+    and what is said of them."""
+
+    number: int
+    sides: tuple[tuple[tuple[Piece, ...], str], ...]
 
 
 class DataPane(Pane):
@@ -44,17 +62,23 @@ class DataPane(Pane):
     def __init__(self, bench: Workbench) -> None:
         super().__init__(bench)
         self._tokens_shown = False
-        # Of the marked row, once a thread has made them.
-        self._pieces: tuple[str, tuple[Piece, ...], str] | None = None
-        self._listed: DataFound | None = None
+        self._tokens: _Tokens | None = None
+        # The data that is looked at, and who looks.
+        self._looked: tuple[object, ...] | None = None
+        self._look: DataLook | None = None
+        # The finding whose rows are listed, or the numbers that a search gave.
+        self._shown: Finding | None = None
+        self._searched: tuple[str, Sequence[int]] | None = None
+        self._lengths: dict[tuple[str, int], tuple[int, bool]] = {}
+        self._measured: DataFound | None = None
 
     def compose(self) -> ComposeResult:
         yield Lines(id="data-found")
         yield Lines(id="data-field")
         yield FolderField(placeholder="a file of rows, or demo:orders", files=True, id="data-path")
         yield Lines(id="data-error")
-        yield Rows(
-            [Column("row", 7, True), Column("tok", 5, True), Column("asked"), Column("answered")],
+        yield LongRows(
+            [Column("row", 9, True), Column("tok", 5, True), Column("asked"), Column("answered")],
             empty="no rows yet: e names a file",
             id="data-rows",
         )
@@ -62,6 +86,14 @@ class DataPane(Pane):
 
     def on_mount(self) -> None:
         self._edit(False)
+
+    def on_unmount(self) -> None:
+        if self._look is not None:
+            self._look.stop()
+
+    @property
+    def _rows(self) -> LongRows:
+        return self.query_one("#data-rows", LongRows)
 
     @property
     def _found(self) -> DataFound | None:
@@ -79,72 +111,154 @@ class DataPane(Pane):
             return loss
         return "completion"
 
+    # -- looking
+
+    def _look_at_rows(self) -> None:
+        """Index and check the rows of the bench's data, unless that is done or under way."""
+        data, base = self.bench.inputs.data, self.bench.base
+        now = (data.path, data.eval_path, data.format, base, _changed(base / data.path))
+        if now == self._looked:
+            return
+        self._looked = now
+        if self._look is not None:
+            self._look.stop()
+        look = self._look = DataLook(data, base)
+        self._shown = self._searched = self._tokens = None
+
+        def told(_: object = None) -> None:
+            if look is self._look:
+                self._list()
+                self._draw_found()
+
+        def tell() -> None:
+            self.from_thread(told)
+
+        def opened(_: None) -> None:
+            told()
+            self.in_thread(lambda: look.build(tell), told)
+            self.in_thread(lambda: look.check(tell), told)
+
+        self.in_thread(look.open, opened)
+
+    def _list(self) -> None:
+        """List the rows that are wanted now."""
+        look, rows = self._look, self._rows
+        if look is None or look.index is None:
+            rows.show_numbers(range(0), self._row)
+        elif self._searched is not None:
+            rows.show_numbers(self._searched[1], self._row)
+        elif self._shown is not None:
+            rows.show_numbers(look.rows_of(self._shown.id), self._row)
+        else:
+            rows.show_numbers(range(len(look.index)), self._row)
+
+    def _row(self, number: int) -> Row:
+        look = self._look
+        assert look is not None
+        try:
+            seen = look.row(number)
+        except (IndexError, OSError, Problem):
+            return Row(str(number), (f"{number + 1:,}", "", "gone: the file has changed", ""))
+        length, held = self._lengths.get((seen.place.file, seen.place.line), (0, seen.held))
+        mark = "held " if held else ""
+        told = f"! {plain(seen.wrong)}" if seen.normal is None else seen.asked
+        cells = (f"{mark}{number + 1}", f"{length:,}" if length else "", told, seen.answered)
+        return Row(str(number), cells)
+
+    def _take_lengths(self) -> None:
+        """The tokens of each row, and whether it is held out, where the rows were measured."""
+        found = self._found
+        if found is self._measured:
+            return
+        self._measured, self._lengths = found, {}
+        if found is None:
+            return
+        examples = (*found.rows.train, *found.rows.held)
+        if len(examples) <= _MOST_LENGTHS:
+            train = len(found.rows.train)
+            self._lengths = {
+                (example.place.file, example.place.line): (
+                    found.lengths[at] if at < len(found.lengths) else 0,
+                    at >= train,
+                )
+                for at, example in enumerate(examples)
+            }
+        self._list()
+
     # -- drawing
 
     def show(self) -> None:
-        lines = found_lines(self.bench, self._width)
-        self.query_one("#data-found", Lines).show(lines)
-        found = self._found
-        if found is not self._listed:
-            self._listed, self._pieces = found, None
-            self.query_one("#data-rows", Rows).show(_rows(found) if found else [])
+        self._look_at_rows()
+        self._take_lengths()
+        self._draw_found()
         self._draw_row()
+
+    def _draw_found(self) -> None:
+        found = len(self._rows._rows) if self._shown is not None else 0
+        lines = found_lines(self.bench, self._width)
+        lines += look_lines(self._look, self._shown, found, self._width)
+        if self._searched is not None:
+            text, numbers = self._searched
+            some = "the first " if len(numbers) == MOST_FOUND else ""
+            lines.append(Text(f"only “{plain(text)}”: {some}{len(numbers):,} rows"))
+        self.query_one("#data-found", Lines).show(lines)
 
     def _draw_row(self) -> None:
         lines, most = self._row_lines(), max(3, self.size.height * 2 // 5)
         self.query_one("#data-row", Lines).show(lines[:most])
 
     def _row_lines(self) -> list[Text]:
-        example = self._marked
-        if example is None:
+        number, seen = self._rows.number, self._marked
+        if number is None or seen is None:
             return []
-        if not self._tokens_shown:
-            return [
-                line
-                for message in example.messages
-                for line in wrapped(
-                    Text()
-                    .append(f"{message.role:<10}", "dim")
-                    .append(plain(message.content[:2000])),
-                    self._width,
-                    10,
-                )[:2]
-            ]
-        key = self.query_one("#data-rows", Rows).key
-        if self._pieces is None or self._pieces[0] != key:
-            self._make_pieces(key, example)
+        if not self._tokens_shown or seen.normal is None or seen.normal.text is not None:
+            return turn_lines(seen, self._width)
+        if self._tokens is None or self._tokens.number != number:
+            self._make_tokens(number)
             return [Text("tokens", "dim")]
-        return token_lines(self._pieces[1], self._pieces[2], self._width)
+        return [
+            line
+            for pieces, words in self._tokens.sides
+            for line in token_lines(pieces, words, self._width)
+        ]
 
-    def _make_pieces(self, key: str | None, example: Example) -> None:
-        model, loss = self.bench.model, self._loss
-        if key is None or not isinstance(model, ModelFound):
+    def _make_tokens(self, number: int) -> None:
+        model, loss, look = self.bench.model, self._loss, self._look
+        if look is None or not isinstance(model, ModelFound):
             return
         renderer = model.renderer
 
-        def work() -> tuple[str, tuple[Piece, ...], str]:
-            tokens: Tokens = renderer.tokenize(example, loss)
-            trained = sum(label != -100 for label in tokens.labels)
-            stop = ends_turn(tokens, renderer)
-            ends = f"the turn ends with {stop}" if stop else "the turn is NOT ended"
-            words = (
-                f"{len(tokens.input_ids):,} tokens, {trained:,} trained (loss on {loss}); {ends}"
-            )
-            return key, tuple(token_pieces(tokens, renderer, MOST_TOKENS)), words
+        def work() -> _Tokens:
+            sides = []
+            for name, example in look.examples(number):
+                on: Loss = loss if name == "row" else "completion"
+                tokens = renderer.tokenize(example, on)
+                trained = sum(label != -100 for label in tokens.labels)
+                stop = ends_turn(tokens, renderer)
+                ends = f"the turn ends with {stop}" if stop else "the turn is NOT ended"
+                words = (
+                    f"{'' if name == 'row' else name + ': '}{len(tokens.input_ids):,} tokens, "
+                    f"{trained:,} trained (loss on {on}); {ends}"
+                )
+                sides.append((tuple(token_pieces(tokens, renderer, MOST_TOKENS)), words))
+            return _Tokens(number, tuple(sides))
 
-        def then(pieces: tuple[str, tuple[Piece, ...], str]) -> None:
-            self._pieces = pieces
-            if pieces[0] == self.query_one("#data-rows", Rows).key:
+        def then(tokens: _Tokens) -> None:
+            self._tokens = tokens
+            if tokens.number == self._rows.number:
                 self._draw_row()
 
         self.in_thread(work, then)
 
     @property
-    def _marked(self) -> Example | None:
-        key, found = self.query_one("#data-rows", Rows).key, self._found
-        if key is None or found is None:
+    def _marked(self) -> Seen | None:
+        number = self._rows.number
+        if number is None or self._look is None:
             return None
-        return _example(found, key)
+        try:
+            return self._look.row(number)
+        except (IndexError, OSError, Problem):
+            return None
 
     def on_rows_moved(self) -> None:
         self._draw_row()
@@ -154,32 +268,63 @@ class DataPane(Pane):
 
     def first_focus(self) -> Widget | None:
         field = self.query_one("#data-path")
-        return field if field.display else self.query_one("#data-rows")
+        return field if field.display else self._rows
 
     def narrow(self, text: str) -> bool:
-        self.query_one("#data-rows", Rows).narrow(text)
-        return self._found is not None
+        look = self._look
+        if look is None or look.index is None or not len(look.index):
+            return False
+        index = look.index
+        if text == (self._searched[0] if self._searched else ""):
+            # Asked with every key, to know whether there is anything to find.
+            return True
+        if not text:
+            self._searched = None
+            self._list()
+            self._draw_found()
+            return True
+        self._searched = (text, self._searched[1] if self._searched else ())
+
+        def then(numbers: list[int]) -> None:
+            # Only the last of several searches counts.
+            if look is self._look and self._searched is not None and self._searched[0] == text:
+                self._searched = (text, numbers)
+                self._list()
+                self._draw_found()
+
+        self.in_thread(lambda: index.search(text, MOST_FOUND), then)
+        return True
 
     def copied(self) -> str | None:
-        example = self._marked
-        if example is None:
+        seen = self._marked
+        if seen is None or seen.normal is None:
             return None
-        return "\n\n".join(f"{m.role}: {m.content}" for m in example.messages)
+        if seen.normal.text is not None:
+            return seen.normal.text
+        turns = (*seen.normal.messages, *seen.normal.chosen)
+        return "\n\n".join(f"{m.role}: {m.content}" for m in turns)
 
     # -- commands
 
     def why_not(self, command: str) -> str | None:
         found = self._found
         if command == "tokens":
-            if self._marked is None:
+            seen = self._marked
+            if seen is None:
                 return "no row is marked"
+            if seen.normal is None:
+                return "this row is wrong: p says why"
             if not isinstance(self.bench.model, ModelFound):
                 return "tokens are the model's: 4 chooses one"
+        if command in ("finding", "finding_before") and (
+            self._look is None or not self._look.with_rows()
+        ):
+            return "nothing was found in single rows"
         if command == "accept":
             if self.bench.data is None:
                 return "the rows are still being read"
             if found is None:
-                return "this data cannot be read: p says why, e names another file"
+                return "this data cannot be trained on: p says why, e names another file"
             if isinstance(found.facts, Problem) and isinstance(self.bench.model, ModelFound):
                 return "these rows cannot be trained on: p says why"
         return None
@@ -193,7 +338,27 @@ class DataPane(Pane):
         self._draw_row()
 
     def do_problems(self) -> None:
-        self.app.push_screen(LongText("what was found", problem_lines(self.bench, 72)))
+        lines = problem_lines(self.bench, 70, self._look)
+        self.app.push_screen(LongText("what was found", lines))
+
+    def do_finding(self) -> None:
+        self._turn_finding(1)
+
+    def do_finding_before(self) -> None:
+        self._turn_finding(-1)
+
+    def _turn_finding(self, by: int) -> None:
+        """List the rows of the next finding; after the last one all rows again."""
+        if self._look is None:
+            return
+        found: list[Finding | None] = [None, *self._look.with_rows()]
+        ids = [None if f is None else f.id for f in found]
+        now = None if self._shown is None else self._shown.id
+        at = ids.index(now) if now in ids else 0
+        self._shown = found[(at + by) % len(found)]
+        self._list()
+        self._draw_found()
+        self._draw_row()
 
     def do_edit(self) -> None:
         self._edit(True)
@@ -222,62 +387,57 @@ class DataPane(Pane):
             self._edit(False)
             self.screen.set_focus(self.first_focus())
             return
-        inputs = self.bench.inputs
+        data = msgspec.structs.replace(
+            self.bench.inputs.data,
+            path=path,
+            eval_path=None,
+            fingerprint=None,
+            eval_fingerprint=None,
+        )
 
-        def work() -> Problem | None:
-            from pathlib import Path
-
-            from tunewright.engine.data.read import read_examples
-            from tunewright.engine.homes import cache_home
-            from tunewright.engine.model import resolve_data
-
-            data = msgspec.structs.replace(
-                inputs.data, path=path, eval_path=None, fingerprint=None, eval_fingerprint=None
-            )
-            try:
-                read_examples(resolve_data(data, Path.cwd(), cache_home())[0], data.format)
-            except Problem as problem:
-                return problem
-            return None
-
-        def then(problem: Problem | None) -> None:
-            if problem is not None:
-                error = self.query_one("#data-error", Lines)
-                told_lines = [f"! {problem.what}", *problem.why.splitlines()[:4], problem.cure]
-                error.show([x for line in told_lines for x in wrapped(plain(line), self._width, 2)])
+        def then(look: DataLook) -> None:
+            if look.problem is not None:
+                self._say_problem(look.problem)
                 return
             self._edit(False)
             self.bench.use_data(path)
             self.post_message(self.Changed())
             self.screen.set_focus(self.first_focus())
 
+        def work() -> DataLook:
+            # Whether it is data at all; what is wrong with its rows is told beside them.
+            look = DataLook(data, Path.cwd())
+            look.open()
+            if look.problem is None and look.index is not None:
+                look.index.stopped = True
+            return look
+
         self.in_thread(work, then)
+
+    def _say_problem(self, problem: Problem) -> None:
+        told = [f"! {problem.what}", *problem.why.splitlines()[:4], problem.cure]
+        lines = [part for line in told for part in wrapped(plain(line), self._width, 2)]
+        self.query_one("#data-error", Lines).show(lines)
 
     def back(self) -> bool:
         if self.query_one("#data-path").display:
             self._edit(False)
-            self.screen.set_focus(self.query_one("#data-rows"))
+            self.screen.set_focus(self._rows)
             return True
         if self._tokens_shown:
             self.do_tokens()
             return True
+        if self._shown is not None:
+            self._shown = None
+            self._list()
+            self.show()
+            return True
         return False
 
 
-def _rows(found: DataFound) -> list[Row]:
-    """Training rows first, then the held-out ones, up to `MOST_ROWS`."""
-    rows = []
-    train = len(found.rows.train)
-    for at in range(min(MOST_ROWS, train + len(found.rows.held))):
-        held = at >= train
-        key = f"held {at - train + 1}" if held else str(at + 1)
-        length = f"{found.lengths[at]:,}" if at < len(found.lengths) else ""
-        example = found.rows.held[at - train] if held else found.rows.train[at]
-        rows.append(Row(key, (key, length, *told(example))))
-    return rows
-
-
-def _example(found: DataFound, key: str) -> Example:
-    name, _, number = key.rpartition(" ")
-    rows = found.rows.held if name else found.rows.train
-    return rows[int(number) - 1]
+def _changed(path: Path) -> float | None:
+    """When a file was changed last, so that it is looked at anew; None for what is no file."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None

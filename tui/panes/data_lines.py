@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.text import Text
 
-from tunewright.engine.data.example import DataFacts
+from tunewright.engine.data.example import DataFacts, Finding, Message
 from tunewright.engine.data.view import Piece, bars_of, histogram
 from tunewright.engine.decide.case import ENOUGH, FEW
 from tunewright.engine.plan import Plan
-from tunewright.engine.text import plain
+from tunewright.engine.text import plain, shorten
 from tunewright.hardware.errors import Problem
 from tunewright.tui.looking import DataFound
+from tunewright.tui.panes.data_look import DataLook, Seen
 from tunewright.tui.widgets.lines import wrapped
 from tunewright.tui.workbench import Workbench
 
@@ -89,11 +91,54 @@ def rows_verdict(facts: DataFacts) -> tuple[str, str]:
     return f"good: {distinct:,} distinct rows{repeated}", "green"
 
 
-def problem_lines(bench: Workbench, width: int) -> list[Text]:
+SEVERITY_STYLES = {"error": "bold red", "warn": "yellow", "info": ""}
+_WORDS = {"error": ("error", "errors"), "warn": ("warning", "warnings"), "info": ("note", "notes")}
+
+
+def look_lines(look: DataLook | None, shown: Finding | None, found: int, width: int) -> list[Text]:
+    """How far the checks are, what they have found, and which rows are listed."""
+    if look is None:
+        return []
+    if look.problem is not None:
+        return []
+    findings = look.findings()
+    counts = Counter(finding.severity for finding in findings)
+    told = ", ".join(
+        f"{count} {_WORDS[severity][count > 1]}"
+        for severity in ("error", "warn", "info")
+        if (count := counts[severity])
+    )
+    state = "" if look.finished else f"checking, {look.checked:,} rows so far: "
+    lines = [Text(shorten(f"{state}{told or 'nothing found'}", width))]
+    if shown is not None:
+        style = SEVERITY_STYLES[shown.severity]
+        said = f"only {shown.id}, {found:,} rows: {plain(shown.message)}"
+        lines.append(Text(shorten(said, width), style))
+    elif findings:
+        first = findings[0]
+        said = f"{first.severity}: {plain(first.message)}"
+        lines.append(Text(shorten(said, width), SEVERITY_STYLES[first.severity]))
+    return lines
+
+
+def finding_lines(finding: Finding, width: int) -> list[Text]:
+    """One finding in full."""
+    head = Text(f"{finding.severity} {finding.id}: ", SEVERITY_STYLES[finding.severity])
+    lines = wrapped(head.append(plain(finding.message), "default"), width, 2)
+    examples = (*finding.examples, *[""] * len(finding.places))
+    for place, example in list(zip(finding.places, examples, strict=False))[:5]:
+        lines += wrapped(f"  {plain(str(place))}  {plain(example)}".rstrip(), width, 4)
+    return [*lines, *wrapped(f"  fix: {plain(finding.fix)}", width, 4)]
+
+
+def problem_lines(bench: Workbench, width: int, look: DataLook | None = None) -> list[Text]:
     """Everything that was found, at file:line:field, in full."""
     data = bench.data
+    found = [] if look is None else [x for f in look.findings() for x in finding_lines(f, width)]
+    if look is not None and look.finished is not None:
+        found += wrapped(Text(f"verdict: {plain(look.finished.advice)}", "bold"), width, 2)
     if data is None:
-        return [Text("still reading")]
+        return found or [Text("still reading")]
     problem = data if isinstance(data, Problem) else data.facts
     lines: list[Text] = []
     if isinstance(problem, Problem):
@@ -109,7 +154,28 @@ def problem_lines(bench: Workbench, width: int) -> list[Text]:
             told = f"- the field {plain(name)!r} of {count:,} rows is not read"
             if not isinstance(bench.plan, Plan):
                 lines += wrapped(told, width, 2)
-    return lines or [Text("nothing is wrong with any row")]
+    return [*lines, *found] or [Text("nothing is wrong with any row")]
+
+
+def turn_lines(seen: Seen, width: int) -> list[Text]:
+    """A row in words: each turn in two lines, both answers of a pair; or what is wrong with it."""
+    where = Text(plain(str(seen.place)), "dim")
+    if seen.normal is None:
+        return [where, *wrapped(Text(f"! {plain(seen.wrong)}", "bold red"), width, 2)]
+    normal = seen.normal
+    if normal.text is not None:
+        return [where, *wrapped(plain(normal.text[:2000]), width, 0)[:8]]
+    turns: list[tuple[str, Message]] = [(m.role, m) for m in normal.messages]
+    turns += [("chosen", message) for message in normal.chosen]
+    turns += [("rejected", message) for message in normal.rejected]
+    lines: list[Text] = []
+    for name, message in turns:
+        said = message.content[:2000]
+        if message.tool_calls:
+            said += " ".join(f"{c.name}({str(c.arguments)[:200]})" for c in message.tool_calls)
+        text = Text().append(f"{name:<10}", "dim").append(plain(said))
+        lines += wrapped(text, width, 10)[:2]
+    return lines
 
 
 def token_lines(pieces: Sequence[Piece], words: str, width: int) -> list[Text]:

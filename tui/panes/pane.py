@@ -84,3 +84,8 @@ class Pane(Vertical):
     def in_thread(self, work: Callable[[], T], then: Callable[[T], Any]) -> None:
         """Do slow `work` in a thread and hand what it returns to `then` here, on the screen's."""
         self.tunewright.in_thread(work, then)
+
+    def from_thread(self, call: Callable[..., Any], *arguments: Any) -> None:
+        """From a thread: do `call` here, on the screen's; nothing when the app has ended."""
+        if self.app.is_running:
+            self.app.call_from_thread(call, *arguments)

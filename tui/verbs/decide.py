@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", metavar="DATA", help="rows to count, as JSONL or JSON, or demo:orders"
     )
-    parser.add_argument("--format", default="auto", help="messages, prompt_completion or alpaca")
+    parser.add_argument("--format", default="auto", help="as in data check --format")
     parser.add_argument(
         "--kit", type=Path, metavar="DIR", help="write which rows are missing, and a template"
     )

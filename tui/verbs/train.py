@@ -30,10 +30,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", metavar="MODEL", help="a model folder, or demo:smollm2-135m-instruct"
     )
-    parser.add_argument("data", metavar="DATA", help="rows as JSONL or JSON, or demo:orders")
+    parser.add_argument(
+        "data", metavar="DATA", help="a file, a folder or a glob of rows, or demo:orders"
+    )
     parser.add_argument("--eval-data", metavar="FILE", help="held-out rows; else a share of DATA")
     parser.add_argument("--eval-fraction", type=float, default=0.1, metavar="F")
-    parser.add_argument("--format", default="auto", help="messages, prompt_completion or alpaca")
+    parser.add_argument("--format", default="auto", help="as in tunewright data check --format")
+    parser.add_argument(
+        "--fix",
+        action="append",
+        default=[],
+        metavar="FIX",
+        help="a fix of tunewright data fix, made as the rows are read; may be repeated",
+    )
     parser.add_argument("--method", default="auto", help="lora, qlora or full (default: auto)")
     parser.add_argument("--name", help="what to call the run (default: the data file's name)")
     parser.add_argument("--seed", type=int, default=42)
@@ -86,6 +95,7 @@ def _inputs(options: argparse.Namespace) -> Inputs:
             format=options.format,
             eval_path=spec(options.eval_data) if options.eval_data else None,
             eval_fraction=options.eval_fraction,
+            fixes=tuple(options.fix),
         ),
         method=options.method,
         seed=options.seed,

@@ -68,7 +68,7 @@ class Rows(ScrollView, can_focus=True):
         # What stands here when there is nothing: it names the next key.
         self.empty = empty
         self._all: list[Row] = []
-        self._rows: list[Row] = []
+        self._rows: Sequence[Row] = []
         self._at = 0
         self._filter = ""
 

@@ -47,9 +47,9 @@ _EXAMPLE = re.compile(
 )
 # Patterns that begin with a set of characters are quick to search; those that begin with an
 # assertion are tried at every place, and only where one of these has matched.
-_LONG = re.compile(r"\d[\d .,()/-]{5,}\d")
-_CODED = re.compile(r"[A-Z]{2} ?\d\d")
-_DOTTED = re.compile(r"\d\.\d+\.\d")
+_LONG = re.compile(r"[0-9][0-9 .,()/-]{5,}[0-9]")
+_CODED = re.compile(r"[A-Z][A-Z] ?[0-9][0-9]")
+_DOTTED = re.compile(r"[0-9]\.[0-9]+\.[0-9]")
 _PHONE = re.compile(
     r"(?<![\w.,$€£%])(?:\+\d|\(\d{2,5}\)|\d{2,5}[-. /]\d{2,4}[-. ]\d)[\d .()/-]{4,20}(?!\w)"
 )
@@ -58,10 +58,9 @@ _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:){2,7}[0-9A-Fa-f:.]{1,20}")
 _STREET = re.compile(
-    r"\d{1,5} (?:[NSEW]\. )?(?:[A-Z][a-z]+\.? ){1,3}(?:Street|St|Avenue|Ave|Road|Rd|Boulevard"
-    r"|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Square|Terrace|Highway|Hwy|Parkway|Pkwy)\b(?!')"
-    r"|\d{1,4},? (?:rue|avenue|boulevard|place|chemin|impasse) "
-    r"(?:de |du |des |la |le |l')*[A-ZÉ]\w+"
+    r"[0-9]{1,5},? (?:(?:[NSEW]\. )?(?:[A-Z][a-z]+\.? ){1,3}(?:Street|St|Avenue|Ave|Road|Rd"
+    r"|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Square|Terrace|Highway|Hwy|Parkway|Pkwy)\b(?!')"
+    r"|(?:rue|avenue|boulevard|place|chemin|impasse) (?:de |du |des |la |le |l')*[A-ZÉ]\w+)"
 )
 _NUMBER_LAST = re.compile(
     r"[A-ZÄÖÜ][a-zäöüß]{2,20}(?:straße|strasse|weg|platz|allee|gasse|str\.) \d{1,4}\b"
@@ -71,7 +70,7 @@ _NUMBER_LAST_WORDS = (
     "straße ", "strasse ", "weg ", "platz ", "allee ", "gasse ", "str. ", "Calle ", "Avenida ",
     "Via ", "Viale ", "Piazza ", "Rua ",
 )  # fmt: skip
-_DIGIT = re.compile(r"\d")
+_DIGIT = re.compile(r"[0-9]")
 
 
 def spans(text: str) -> list[Span]:

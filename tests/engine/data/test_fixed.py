@@ -6,13 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from test_checks import ONE, clean, found, write
 
 from tunewright.engine.data.fixed import fixed_rows, write_again, write_fixed
 from tunewright.engine.data.fixes.fix import fixes, parse_fix
 from tunewright.engine.data.inspect import check_data
+from tunewright.engine.data.prepared import read_split
 from tunewright.engine.data.read import read_examples
+from tunewright.engine.session import DataInput
 from tunewright.hardware.errors import Problem
 
 
@@ -147,6 +150,46 @@ def test_the_manifest_says_what_was_done_to_which_line(tmp_path: Path) -> None:
     path.write_bytes(before + b"{}\n")
     with pytest.raises(Problem, match="has changed"):
         write_again(tmp_path / "out.jsonl.manifest.json", tmp_path / "third.jsonl")
+
+
+def test_a_held_out_row_goes_not_the_training_row_that_it_repeats(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    rows = clean(20)
+    write(tmp_path / "set/test.jsonl", [rows[3], *clean(2, seed=5)])
+    write(tmp_path / "set/train.jsonl", rows)
+    dropped = [d.place for d in fixed_rows(tmp_path / "set", ["dedupe"]) if d.value is None]
+    assert [(Path(place.file).name, place.line) for place in dropped] == [("test.jsonl", 1)]
+
+
+def test_a_session_makes_the_fixes_as_the_rows_are_read(tmp_path: Path) -> None:
+    rows = [{"question": r["prompt"], "completion": r["completion"]} for r in clean(40)]
+    path = write(tmp_path / "d.jsonl", [*rows, rows[0], {"question": "x", "completion": ""}])
+    chosen = ("rename=question:prompt", "dedupe", "drop=answer.empty")
+    data = DataInput(path=str(path), fixes=chosen)
+    with pytest.raises(Problem):
+        read_split(msgspec.structs.replace(data, fixes=()), tmp_path, 1)
+    fixed = read_split(data, tmp_path, 1)
+    assert len(fixed.train) + len(fixed.held) == 40
+    assert fixed.reading.confidence == 1.0
+    write_fixed(path, chosen, tmp_path / "out.jsonl")
+    assert [e.messages for e in read_examples(tmp_path / "out.jsonl").examples] == [
+        e.messages for e in read_examples(path, fixes=chosen).examples
+    ]
+
+
+def test_rows_are_judged_as_the_fixes_before_have_left_them(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.jsonl", [{"q": "one", "a": "two"}, {"q": "three", "a": " "}])
+    named = ["rename=q:prompt", "rename=a:completion"]
+    assert apply(path, *named, "drop=answer.empty") == [
+        {"prompt": "one", "completion": "two"},
+        None,
+    ]
+    addressed = write(tmp_path / "e.jsonl", [answers_row("mail jane@acme.org")])
+    assert apply(addressed, "redact", "drop=pii.email") == [answers_row("mail [EMAIL]")]
+
+
+def answers_row(text: str) -> dict[str, str]:
+    return {"prompt": "q", "completion": text}
 
 
 def test_nothing_is_overwritten_and_nothing_half_written(tmp_path: Path) -> None:

@@ -1,0 +1,197 @@
+"""Rows of a data set by number, at once, whatever its size: a seek index, never the rows.
+
+Plain JSONL is read where it lies. What cannot be sought (compressed files, tables, arrays) is
+written once, row by row, to an unnamed temporary file that goes with the process.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tunewright.engine.data.example import Place
+from tunewright.engine.data.readers.block import Block, RawRow, Wrong
+from tunewright.engine.data.readers.opened import open_bytes, unreadable
+from tunewright.engine.data.sources import Source
+
+# Every so many rows the place in the file is noted: 12 bytes for each, and at most so many rows
+# are read to find one.
+STEP = 32
+# Rows between two calls of `grown`.
+_TELL = 20_000
+
+
+class _Part(NamedTuple):
+    """The rows of one file from number `first` on; `offsets` and `lines` of every `STEP`th."""
+
+    source: Source
+    first: int
+    offsets: array[int]
+    lines: array[int]
+    spool: Any
+
+
+class RowIndex:
+    """Rows numbered from 0 over all `sources`, blank lines left out, as `Inspection` numbers them.
+
+    One thread may `build` while another reads what is there already.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = tuple(sources)
+        self.stopped = False
+        self.built = False
+        self._parts: list[_Part] = []
+        self._firsts: list[int] = []
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def build(self, grown: Callable[[], None] = lambda: None) -> None:
+        """Index every row. `grown` is called now and then, when there are more; a `Problem` when a
+        file cannot be read."""
+        for source in self.sources:
+            spool = None if source.container == "jsonl" and _is_plain(source) else _spool()
+            part = _Part(source, self._count, array("Q"), array("I"), spool)
+            self._parts.append(part)
+            self._firsts.append(part.first)
+            rows = _plain_rows(source) if spool is None else _spooled(source, spool)
+            here = 0
+            try:
+                for offset, line in rows:
+                    if here % STEP == 0:
+                        part.offsets.append(offset)
+                        part.lines.append(line)
+                    here += 1
+                    # A row of the spool is there to be read when the next one is written.
+                    self._count = part.first + here
+                    if here % _TELL == 0:
+                        grown()
+                        if self.stopped:
+                            return
+            except OSError as error:
+                raise unreadable(source.path, error) from error
+        self.built = True
+        grown()
+
+    def row(self, number: int) -> tuple[Place, RawRow]:
+        """The row and where it stands; an `IndexError` for a number that is not indexed (yet)."""
+        if not 0 <= number < self._count:
+            raise IndexError(number)
+        part = self._parts[bisect_right(self._firsts, number) - 1]
+        here = number - part.first
+        skip = here % STEP
+        offset, line = part.offsets[here // STEP], part.lines[here // STEP]
+        if part.spool is not None:
+            found = _read_spool(part.spool, offset, skip)
+        else:
+            found = _read_plain(part.source, offset, line, skip)
+        return Place(str(part.source.path), found.line), found
+
+    def search(self, text: str, most: int) -> list[int]:
+        """Numbers of the first `most` rows whose JSON holds `text`, whatever its case. Letters that
+        JSON may write as escapes are found in both forms."""
+        low = text.lower()
+        plain = low.encode()
+        escaped = msgspec.json.encode(low).decode()[1:-1].encode("ascii", "backslashreplace")
+        found: list[int] = []
+        for part in self._parts:
+            for number, line in enumerate(_lines(part), part.first):
+                if number >= self._count or self.stopped:
+                    break
+                said = line.decode(errors="replace").lower().encode()
+                if plain in said or escaped in said:
+                    found.append(number)
+                    if len(found) >= most:
+                        return found
+        return found
+
+
+def _is_plain(source: Source) -> bool:
+    """Whether the bytes on disk are the rows."""
+    with source.path.open("rb") as file:
+        head = file.read(4)
+    with open_bytes(source.path) as opened:
+        return opened.read(4) == head
+
+
+def _plain_rows(source: Source) -> Iterator[tuple[int, int]]:
+    """(offset, line) of every row that is not blank."""
+    offset = 0
+    with source.path.open("rb", buffering=1 << 20) as file:
+        for line, text in enumerate(file, 1):
+            if text.strip():
+                yield offset, line
+            offset += len(text)
+
+
+def _spool() -> Any:
+    return tempfile.TemporaryFile(prefix="tunewright-rows-")
+
+
+def _spooled(source: Source, spool: Any) -> Iterator[tuple[int, int]]:
+    """Write the rows as JSON lines of [line, value, wrong]; (offset, line) of each."""
+    offset = 0
+    for block in source.blocks():
+        encoded = [(row.line, msgspec.json.encode(row) + b"\n") for row in block.rows()]
+        spool.write(b"".join(text for _, text in encoded))
+        spool.flush()
+        for line, text in encoded:
+            yield offset, line
+            offset += len(text)
+
+
+def _read_spool(spool: Any, offset: int, skip: int) -> RawRow:
+    # Another file position than the writer's: pread leaves that where it is.
+    for _ in range(skip + 1):
+        text, offset = _line_at(spool.fileno(), offset)
+    line, value, wrong = msgspec.json.decode(text)
+    return RawRow(line, value, None if wrong is None else Wrong(*wrong))
+
+
+def _line_at(file: int, offset: int) -> tuple[bytes, int]:
+    """The line at an offset, and the offset after it."""
+    pieces = []
+    while piece := os.pread(file, 1 << 16, offset):
+        end = piece.find(b"\n") + 1
+        pieces.append(piece[:end] if end else piece)
+        offset += len(pieces[-1])
+        if end:
+            break
+    return b"".join(pieces), offset
+
+
+def _read_plain(source: Source, offset: int, line: int, skip: int) -> RawRow:
+    with source.path.open("rb") as file:
+        file.seek(offset)
+        while True:
+            text = file.readline()
+            if not text:
+                wrong = Wrong("row", "nothing: the file is shorter by now", "a row")
+                return RawRow(line, None, wrong)
+            if text.strip():
+                if not skip:
+                    whole = text.removeprefix(b"\xef\xbb\xbf") if offset == 0 else text
+                    return next(Block(line, whole).rows())
+                skip -= 1
+            line += 1
+
+
+def _lines(part: _Part) -> Iterator[bytes]:
+    if part.spool is None:
+        with part.source.path.open("rb", buffering=1 << 20) as file:
+            yield from (line for line in file if line.strip())
+        return
+    offset = 0
+    while True:
+        text, offset = _line_at(part.spool.fileno(), offset)
+        if not text:
+            return
+        yield text
