@@ -65,7 +65,8 @@ def plain(folder: Path, model: Path, rows: list[dict[str, Any]]) -> None:
         args=SFTConfig(
             output_dir=str(folder / "plain"), use_cpu=True, bf16=False, max_steps=STEPS,
             per_device_train_batch_size=BATCH, learning_rate=RATE, lr_scheduler_type="linear",
-            max_length=LENGTH, logging_steps=1, save_strategy="steps", save_steps=STEPS, disable_tqdm=True,
+            max_length=LENGTH, logging_steps=1, save_strategy="steps", save_steps=STEPS,
+            disable_tqdm=True,
             gradient_checkpointing=False, optim="adamw_torch_fused",
         ),
         train_dataset=Dataset.from_list(rows),
