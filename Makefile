@@ -31,8 +31,9 @@ $(READY): pyproject.toml
 demo: $(READY)
 	$(BIN)/tunewright demo
 
+# A file to each of two processes; one thread in each, since more of them wait for each other.
 test: $(READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow --timeout 1500

@@ -37,8 +37,10 @@ class Live:
     def __init__(self, home: Path, model: Path, train: Path, held: Path) -> None:
         self.home = home
         self.model, self.train, self.held = model, train, held
+        # A size in the environment would win over that of the terminal.
+        inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
         self.environment = {
-            **os.environ,
+            **inherited,
             "TUNEWRIGHT_HOME": str(home),
             "OMP_NUM_THREADS": "1",
             "PYTHONUNBUFFERED": "1",

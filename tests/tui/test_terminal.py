@@ -22,6 +22,10 @@ Open = Callable[..., Terminal]
 _SGR = re.compile(rb"\x1b\[([0-9;]*)m")
 
 
+# What would win over what the terminal itself says.
+_SAID = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")
+
+
 @pytest.fixture
 def opened(
     live: Live,
@@ -38,7 +42,7 @@ def opened(
     place.write_bytes(msgspec.json.encode(Place(run=str(run.path))))
 
     def start(*words: str, columns: int = 80, lines: int = 24, **environment: str) -> Terminal:
-        base = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM")}
+        base = {k: v for k, v in os.environ.items() if k not in _SAID}
         base |= {"TUNEWRIGHT_HOME": str(live.home), "LANG": "C.UTF-8", **environment}
         return Terminal([PROGRAM, "--session", str(session), *words], base, columns, lines)
 
@@ -118,6 +122,8 @@ def test_every_size_keeps_the_path_and_the_commands(opened: Open, columns: int, 
     with opened(columns=columns, lines=lines) as terminal:
         terminal.until("enter next")
         terminal.until("[1 Machine]")
+        # The foot is drawn last.
+        terminal.until("q quit")
         assert "q quit" in terminal.shown.splitlines()[-1]
 
 
