@@ -102,6 +102,8 @@ def replan(
         recorded = msgspec.structs.replace(session.recorded, snapshot=machine)
     elif on == "here":
         inputs, recorded = look(session.inputs, base)
+        # What was measured since would correct the estimate, and make it another plan.
+        recorded = msgspec.structs.replace(recorded, peaks=session.recorded.peaks)
         facts = _fact_differences(session.recorded, recorded)
         was, is_ = session.inputs.model_fingerprint, inputs.model_fingerprint
         if was is not None and was != is_:
