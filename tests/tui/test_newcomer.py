@@ -19,7 +19,6 @@ from tunewright.engine.demo.smollm2 import (
     Source,
     demo_model_at,
 )
-from tunewright.engine.homes import cache_home
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.run.view import view
 
@@ -81,16 +80,4 @@ def walk_with_enter(home: Path) -> None:
 @pytest.mark.timeout(400)
 def test_enter_alone_leads_a_newcomer_to_a_running_fine_tune(live: Live, tiny_model: Path) -> None:
     stand_in(tiny_model, live.home / "cache")
-    walk_with_enter(live.home)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1400)
-def test_the_same_with_the_real_model_of_the_demo(live: Live) -> None:
-    folder = demo_model_at(cache_home())
-    if folder is None:
-        pytest.skip("the demo model is not in the cache: tunewright demo --prepare")
-    models = live.home / "cache" / "models"
-    models.mkdir(parents=True)
-    (models / NAME).symlink_to(folder)
     walk_with_enter(live.home)
