@@ -16,6 +16,10 @@ from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.run.view import living_processes
 from tunewright.hardware.errors import Problem
 
+# A shell that starts the tests in its background has them ignore Ctrl-C, and so would every program
+# that they start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
