@@ -146,13 +146,14 @@ def start(
 
 def launched(run: RunDir, *, as_json: bool) -> int:
     """Tell which run goes on without this client."""
+    from tunewright.engine.run.rundir import spoken
     from tunewright.tui import say
 
     record = run.read_record()
     if as_json:
         say.data({"id": record.id, "path": str(run.path)})
     else:
-        say.line(record.id)
+        say.line(spoken(run, record.id))
     return Exit.DONE
 
 
@@ -186,17 +187,18 @@ def summary(run: RunDir, ended: RunView) -> dict[str, Any]:
 
 def say_ending(run: RunDir, ended: RunView) -> int:
     """Tell how the run ended on stderr; its exit code."""
+    from tunewright.engine.run.rundir import spoken
     from tunewright.engine.text import plain
     from tunewright.tui import say
 
-    record = ended.ended
+    record, name = ended.ended, spoken(run, ended.record.id)
     if record is None:
         return Exit.DONE
     if record.state != "done":
-        say.note(f"\n{ended.record.id} {record.state}: {plain(record.what)}")
+        say.note(f"\n{name} {record.state}: {plain(record.what)}")
         for label, text in (("why: ", record.why), ("cure:", record.cure)):
             if text:
                 say.note(f"  {label} {plain(text)}")
     else:
-        say.note(f"\n{ended.record.id} done; what it proved: tunewright report {ended.record.id}")
+        say.note(f"\n{name} done; what it proved: tunewright report {name}")
     return record.exit

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from tunewright.engine.run.client import ask
-    from tunewright.engine.run.rundir import find_run
+    from tunewright.engine.run.rundir import find_run, spoken
     from tunewright.engine.run.view import view
 
     run_dir = find_run(options.run)
@@ -36,5 +36,5 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         say.data(summary(run_dir, now))
     else:
-        say.line(f"{now.record.id} {now.state}")
+        say.line(f"{spoken(run_dir, now.record.id)} {now.state}")
     return Exit.DONE

@@ -22,17 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from tunewright.engine.run.rundir import find_run
+    from tunewright.engine.run.rundir import find_run, spoken
     from tunewright.engine.run.view import view
 
     run_dir = find_run(options.run)
     started = time.monotonic()
     while (now := view(run_dir)).alive:
         if options.timeout is not None and time.monotonic() - started > options.timeout:
+            name = spoken(run_dir, now.record.id)
             raise Problem(
-                f"{now.record.id} is still {now.state} after {options.timeout:g} s",
+                f"{name} is still {now.state} after {options.timeout:g} s",
                 why="the wait was limited; the run goes on",
-                cure=f"tunewright wait {now.record.id}",
+                cure=f"tunewright wait {name}",
                 exit=Exit.FAILED,
             )
         time.sleep(POLL_SECONDS)

@@ -109,6 +109,8 @@ def test_a_copy_is_called_by_its_path_and_its_deletion_leaves_the_first(runs: Pa
     assert ended is not None
     assert ended.cure.endswith(f"tunewright resume '{copied}'")
     live = Live(runs.parent, runs, runs, runs)
+    waited = live("wait", str(copied), code=None)
+    assert f"'{copied}' crashed" in waited.stderr
     refused = live("runs", "delete", str(copied), code=2)
     assert f"tunewright runs delete '{copied}' --yes" in refused.stderr
     live("runs", "delete", str(copied), "--yes")
