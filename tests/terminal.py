@@ -11,13 +11,24 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
 import pyte
 
 PATIENCE = 60.0
+
+
+class _Screen(pyte.Screen):
+    """Answers what a terminal answers: where its cursor stands."""
+
+    def __init__(self, columns: int, lines: int, answer: Callable[[str], None]) -> None:
+        super().__init__(columns, lines)
+        self._answer = answer
+
+    def write_process_input(self, data: str) -> None:
+        self._answer(data)
 
 
 class Terminal:
@@ -31,7 +42,7 @@ class Terminal:
         lines: int = 24,
         cwd: Path | None = None,
     ) -> None:
-        self.screen = pyte.Screen(columns, lines)
+        self.screen = _Screen(columns, lines, self.press)
         self._stream = pyte.ByteStream(self.screen)
         self.sent = b""
         self.started = time.monotonic()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from textual import events
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widget import Widget
@@ -35,6 +35,7 @@ from tunewright.tui.ascii import AsciiFilter
 from tunewright.tui.commands import COMMANDS, Command, of_pane, on_key
 from tunewright.tui.ended import Endings, living_runs, notify
 from tunewright.tui.frame import bar_line, bench_line, path_line
+from tunewright.tui.line import LineApp
 from tunewright.tui.looking import look_at_model, look_at_rows
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.screens.ask import Ask
@@ -72,7 +73,7 @@ ENDINGS_SECONDS = 2.0
 SMALLEST = (40, 12)
 
 
-class TunewrightApp(App[int]):
+class TunewrightApp(LineApp):
     """`attach` opens a run instead of the step where the person was; `alone` keeps to one step;
     `keys` were typed before; `machine` is read once a second, in a thread (default: this one)."""
 
@@ -102,6 +103,7 @@ class TunewrightApp(App[int]):
         *(Binding(step.key, f"step('{step.id}')", show=False) for step in STEPS),
         Binding("ctrl+p", "palette", show=False, priority=True),
         Binding("ctrl+c", "interrupted", show=False, priority=True),
+        Binding("ctrl+l", "redraw", show=False, priority=True),
     ]
 
     def __init__(
@@ -156,7 +158,7 @@ class TunewrightApp(App[int]):
     def _start_looking(self) -> None:
         self._look_at_machine()
         self.look_again()
-        self.set_interval(LOOK_SECONDS, self._look_at_machine)
+        self.set_interval(LOOK_SECONDS, self._look_live)
         own = self.bench.run()
         if own is not None:
             self.run_over(own)
@@ -295,6 +297,10 @@ class TunewrightApp(App[int]):
     def from_thread(self, call: Callable[..., Any], *arguments: Any) -> None:
         if self.is_running:
             self.call_from_thread(call, *arguments)
+
+    def _look_live(self) -> None:
+        if self.live_due("machine"):
+            self._look_at_machine()
 
     def _look_at_machine(self) -> None:
         known = self.bench.environment

@@ -127,6 +127,8 @@ class TrainPane(Pane):
         watched = self._watched
         if not self.display or watched is None or watched.over or self._looking:
             return
+        if not self.tunewright.live_due("run"):
+            return
         self._looking = True
 
         def take(look: Look) -> None:
