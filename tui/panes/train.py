@@ -135,7 +135,7 @@ class TrainPane(Pane):
             self._looking = False
             if self._watched is watched:
                 for _, batch in look.told:
-                    self._answered([e for e in batch if isinstance(e, Answered)])
+                    self._answered([e for e in batch.rare if isinstance(e, Answered)])
                 watched.take(look)
                 self._heard()
 
