@@ -70,6 +70,8 @@ GAUGED = ("model", "method", "train")
 LOOK_SECONDS = 1.0
 # Runs take minutes: that one has ended is told within this time.
 ENDINGS_SECONDS = 2.0
+# Model and data are looked at after this, whatever becomes of reading a run.
+RUN_FIRST_SECONDS = 5.0
 SMALLEST = (40, 12)
 
 
@@ -130,6 +132,7 @@ class TunewrightApp(LineApp):
         self._endings = Endings()
         self._looking_for_endings = False
         self._said_while_looking = False
+        self._look_held = False
         # What closed the screen when it was not the person.
         self.fault: Problem | None = None
         if plain_ascii:
@@ -157,7 +160,12 @@ class TunewrightApp(LineApp):
 
     def _start_looking(self) -> None:
         self._look_at_machine()
-        self.look_again()
+        # A run that is being read comes first: looking at model and data would double its time.
+        self._look_held = True
+        if self.pane.reading:
+            self.set_timer(RUN_FIRST_SECONDS, self.run_is_read)
+        else:
+            self.run_is_read()
         self.set_interval(LOOK_SECONDS, self._look_live)
         own = self.bench.run()
         if own is not None:
@@ -344,6 +352,12 @@ class TunewrightApp(LineApp):
 
         if bench.model is None or bench.data is None:
             self.run_worker(look, thread=True, group="look")
+
+    def run_is_read(self) -> None:
+        """What was held back for a run's sake may be looked at."""
+        if self._look_held:
+            self._look_held = False
+            self.look_again()
 
     def _looking_says(self, line: str) -> None:
         self._said_while_looking = True
