@@ -46,7 +46,7 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         self.sent = b""
         self.started = time.monotonic()
-        self._master, slave = pty.openpty()
+        self.master, slave = pty.openpty()
         self._size(columns, lines)
         self.process = subprocess.Popen(
             list(words),
@@ -64,19 +64,23 @@ class Terminal:
         """Take what comes within `seconds`; the number of bytes."""
         end, count = time.monotonic() + seconds, 0
         while (left := end - time.monotonic()) > 0:
-            ready, _, _ = select.select([self._master], [], [], left)
+            ready, _, _ = select.select([self.master], [], [], left)
             if not ready:
                 break
             try:
-                piece = os.read(self._master, 65536)
+                piece = os.read(self.master, 65536)
             except OSError:
                 break
             if not piece:
                 break
             count += len(piece)
             self.sent += piece
-            self._stream.feed(_without_queries(piece))
+            self.feed(piece)
         return count
+
+    def feed(self, piece: bytes) -> None:
+        """Have the emulator show what came."""
+        self._stream.feed(without_queries(piece))
 
     @property
     def shown(self) -> str:
@@ -91,8 +95,13 @@ class Terminal:
             self.read(0.02)
         raise AssertionError(f"never shown: {text!r}\n{self.shown}")
 
+    def cursor_line(self) -> str:
+        """The line of a list that its cursor `>` marks; "" when there is none."""
+        lines = (line for line in self.screen.display if line.lstrip().startswith("> "))
+        return next(lines, "")
+
     def press(self, keys: str) -> None:
-        os.write(self._master, keys.encode())
+        os.write(self.master, keys.encode())
 
     def resize(self, columns: int, lines: int) -> None:
         self._size(columns, lines)
@@ -100,7 +109,7 @@ class Terminal:
         os.killpg(self.process.pid, signal.SIGWINCH)
 
     def _size(self, columns: int, lines: int) -> None:
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def ended(self, patience: float = PATIENCE) -> int:
         """Read until the program has ended; its exit code."""
@@ -115,7 +124,7 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        os.close(self._master)
+        os.close(self.master)
 
     def __enter__(self) -> Terminal:
         return self
@@ -129,7 +138,7 @@ class Terminal:
         self.close()
 
 
-def _without_queries(piece: bytes) -> bytes:
+def without_queries(piece: bytes) -> bytes:
     """Requests to the terminal that the emulator would draw as text."""
     for query in (b"\x1b[?2026$p", b"\x1b[?2048$p", b"\x1b[>4;2m", b"\x1b[>1u", b"\x1b[<u"):
         piece = piece.replace(query, b"")
