@@ -97,7 +97,7 @@ def environment_differences(recorded: Environment, now: Environment) -> tuple[st
 
 def expectation_of(run: RunDir) -> Expectation:
     """What a run gave, read from its events and results."""
-    from tunewright.engine.run.curves import read_curves
+    from tunewright.engine.run.rollup import read_curves
 
     curves = read_curves(run.events)
     figures = {}

@@ -15,7 +15,7 @@ from tunewright.engine.prove.chart import loss_chart
 from tunewright.engine.prove.markdown import escaped, fenced, sentence, table
 from tunewright.engine.prove.sections import answers_section, proof_section
 from tunewright.engine.results import Results, read_results
-from tunewright.engine.run.curves import read_curves
+from tunewright.engine.run.rollup import read_curves
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.run.view import view
 from tunewright.engine.session import Session, load_session

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tunewright.engine.run.curves import Curves, read_curves
+from tunewright.engine.run.curves import Curves
+from tunewright.engine.run.rollup import read_curves
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.run.view import living_processes, view
 

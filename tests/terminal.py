@@ -11,13 +11,24 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
 import pyte
 
 PATIENCE = 60.0
+
+
+class _Screen(pyte.Screen):
+    """Answers what a terminal answers: where its cursor stands."""
+
+    def __init__(self, columns: int, lines: int, answer: Callable[[str], None]) -> None:
+        super().__init__(columns, lines)
+        self._answer = answer
+
+    def write_process_input(self, data: str) -> None:
+        self._answer(data)
 
 
 class Terminal:
@@ -31,11 +42,11 @@ class Terminal:
         lines: int = 24,
         cwd: Path | None = None,
     ) -> None:
-        self.screen = pyte.Screen(columns, lines)
+        self.screen = _Screen(columns, lines, self.press)
         self._stream = pyte.ByteStream(self.screen)
         self.sent = b""
         self.started = time.monotonic()
-        self._master, slave = pty.openpty()
+        self.master, slave = pty.openpty()
         self._size(columns, lines)
         self.process = subprocess.Popen(
             list(words),
@@ -53,19 +64,23 @@ class Terminal:
         """Take what comes within `seconds`; the number of bytes."""
         end, count = time.monotonic() + seconds, 0
         while (left := end - time.monotonic()) > 0:
-            ready, _, _ = select.select([self._master], [], [], left)
+            ready, _, _ = select.select([self.master], [], [], left)
             if not ready:
                 break
             try:
-                piece = os.read(self._master, 65536)
+                piece = os.read(self.master, 65536)
             except OSError:
                 break
             if not piece:
                 break
             count += len(piece)
             self.sent += piece
-            self._stream.feed(_without_queries(piece))
+            self.feed(piece)
         return count
+
+    def feed(self, piece: bytes) -> None:
+        """Have the emulator show what came."""
+        self._stream.feed(without_queries(piece))
 
     @property
     def shown(self) -> str:
@@ -80,8 +95,13 @@ class Terminal:
             self.read(0.02)
         raise AssertionError(f"never shown: {text!r}\n{self.shown}")
 
+    def cursor_line(self) -> str:
+        """The line of a list that its cursor `>` marks; "" when there is none."""
+        lines = (line for line in self.screen.display if line.lstrip().startswith("> "))
+        return next(lines, "")
+
     def press(self, keys: str) -> None:
-        os.write(self._master, keys.encode())
+        os.write(self.master, keys.encode())
 
     def resize(self, columns: int, lines: int) -> None:
         self._size(columns, lines)
@@ -89,7 +109,7 @@ class Terminal:
         os.killpg(self.process.pid, signal.SIGWINCH)
 
     def _size(self, columns: int, lines: int) -> None:
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def ended(self, patience: float = PATIENCE) -> int:
         """Read until the program has ended; its exit code."""
@@ -104,7 +124,7 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        os.close(self._master)
+        os.close(self.master)
 
     def __enter__(self) -> Terminal:
         return self
@@ -118,7 +138,7 @@ class Terminal:
         self.close()
 
 
-def _without_queries(piece: bytes) -> bytes:
+def without_queries(piece: bytes) -> bytes:
     """Requests to the terminal that the emulator would draw as text."""
     for query in (b"\x1b[?2026$p", b"\x1b[?2048$p", b"\x1b[>4;2m", b"\x1b[>1u", b"\x1b[<u"):
         piece = piece.replace(query, b"")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from textual import events
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widget import Widget
@@ -35,6 +35,7 @@ from tunewright.tui.ascii import AsciiFilter
 from tunewright.tui.commands import COMMANDS, Command, of_pane, on_key
 from tunewright.tui.ended import Endings, living_runs, notify
 from tunewright.tui.frame import bar_line, bench_line, path_line
+from tunewright.tui.line import LineApp
 from tunewright.tui.looking import look_at_model, look_at_rows
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.screens.ask import Ask
@@ -69,10 +70,12 @@ GAUGED = ("model", "method", "train")
 LOOK_SECONDS = 1.0
 # Runs take minutes: that one has ended is told within this time.
 ENDINGS_SECONDS = 2.0
+# Model and data are looked at after this, whatever becomes of reading a run.
+RUN_FIRST_SECONDS = 5.0
 SMALLEST = (40, 12)
 
 
-class TunewrightApp(App[int]):
+class TunewrightApp(LineApp):
     """`attach` opens a run instead of the step where the person was; `alone` keeps to one step;
     `keys` were typed before; `machine` is read once a second, in a thread (default: this one)."""
 
@@ -102,6 +105,7 @@ class TunewrightApp(App[int]):
         *(Binding(step.key, f"step('{step.id}')", show=False) for step in STEPS),
         Binding("ctrl+p", "palette", show=False, priority=True),
         Binding("ctrl+c", "interrupted", show=False, priority=True),
+        Binding("ctrl+l", "redraw", show=False, priority=True),
     ]
 
     def __init__(
@@ -128,6 +132,7 @@ class TunewrightApp(App[int]):
         self._endings = Endings()
         self._looking_for_endings = False
         self._said_while_looking = False
+        self._look_held = False
         # What closed the screen when it was not the person.
         self.fault: Problem | None = None
         if plain_ascii:
@@ -155,8 +160,13 @@ class TunewrightApp(App[int]):
 
     def _start_looking(self) -> None:
         self._look_at_machine()
-        self.look_again()
-        self.set_interval(LOOK_SECONDS, self._look_at_machine)
+        # A run that is being read comes first: looking at model and data would double its time.
+        self._look_held = True
+        if self.pane.reading:
+            self.set_timer(RUN_FIRST_SECONDS, self.run_is_read)
+        else:
+            self.run_is_read()
+        self.set_interval(LOOK_SECONDS, self._look_live)
         own = self.bench.run()
         if own is not None:
             self.run_over(own)
@@ -296,6 +306,10 @@ class TunewrightApp(App[int]):
         if self.is_running:
             self.call_from_thread(call, *arguments)
 
+    def _look_live(self) -> None:
+        if self.live_due("machine"):
+            self._look_at_machine()
+
     def _look_at_machine(self) -> None:
         known = self.bench.environment
 
@@ -338,6 +352,12 @@ class TunewrightApp(App[int]):
 
         if bench.model is None or bench.data is None:
             self.run_worker(look, thread=True, group="look")
+
+    def run_is_read(self) -> None:
+        """What was held back for a run's sake may be looked at."""
+        if self._look_held:
+            self._look_held = False
+            self.look_again()
 
     def _looking_says(self, line: str) -> None:
         self._said_while_looking = True

@@ -9,7 +9,7 @@ from tunewright.engine.run.progress import Look, RunProgress
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.session import load_session
 from tunewright.tui.widgets.plot import Mark, Plot, View, marks_of
-from tunewright.tui.widgets.pyramid import Pyramid
+from tunewright.tui.widgets.pyramid import Moment, Pyramid
 
 
 class Series(NamedTuple):
@@ -28,6 +28,10 @@ SERIES = (
 )
 
 
+# Points that are looked at in one go for what is notable.
+_CLOSER = 30_000
+
+
 class Watched:
     """What is known of the run on screen. Made in a thread, then the screen's alone."""
 
@@ -41,8 +45,6 @@ class Watched:
         self._other: tuple[Series, Pyramid] = (LOSS, self.loss)
         for curves in self.progress.catch_up():
             self.loss.follow(curves.step, curves.loss, curves.superseded)
-        # Costs what is new since the last call: all of it here, in the thread.
-        self.loss.moments()
         self._follow_evals(self.progress.curves)
 
     def take(self, look: Look) -> None:
@@ -60,12 +62,22 @@ class Watched:
             self.evals = Pyramid()
             self.evals.extend(sorted(latest), [latest[step] for step in sorted(latest)])
 
+    def moments(self) -> list[Moment]:
+        """What is notable of the loss; nothing before `look_closer` has seen all of it."""
+        return self.loss.moments() if self.loss.unwatched < _CLOSER else []
+
+    def look_closer(self) -> bool:
+        """Look for what is notable in a part of the loss, some 10 ms long; whether more is left."""
+        if self.loss.unwatched >= _CLOSER:
+            self.loss.watch(_CLOSER)
+        return self.loss.unwatched >= _CLOSER
+
     def plot(self, series: Series, view: View) -> Plot:
         """The curve of a series as it stands."""
         now = self.progress
         saved = tuple(Mark(step, symbol="c") for step in now.checkpoints)
         if series == LOSS:
-            marks = (*saved, *marks_of(self.loss.moments()))
+            marks = (*saved, *marks_of(self.moments()))
             return Plot("loss", self.loss, self.evals, marks, view)
         if self._other[0] != series:
             self._other = (series, Pyramid())

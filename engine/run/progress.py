@@ -20,7 +20,7 @@ from typing import Literal
 
 import msgspec
 
-from tunewright.engine.run.curves import Curves, Point, Rare, Told
+from tunewright.engine.run.curves import Batch, Curves, Point, Rare
 from tunewright.engine.run.events import (
     HANDED_ON,
     Answered,
@@ -34,7 +34,8 @@ from tunewright.engine.run.events import (
     Step,
     Warned,
 )
-from tunewright.engine.run.reader import EventFile, last_event, sampled, worker_files
+from tunewright.engine.run.reader import last_event, sampled, worker_files
+from tunewright.engine.run.rollup import ToldFile
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.run.view import RunView, view
 from tunewright.engine.session import Session
@@ -68,7 +69,7 @@ class Look(msgspec.Struct, frozen=True):
     stages whose result stands."""
 
     view: RunView
-    told: list[tuple[int, list[Told]]]
+    told: list[tuple[int, Batch]]
     step: Step | None
     finished: frozenset[str]
 
@@ -91,7 +92,7 @@ class RunProgress:
         self._progress: Progress | None = None
         self._seconds: dict[str, float] = {}
         self._finished: frozenset[str] = frozenset()
-        self._files: dict[str, EventFile[Told]] = {}
+        self._files: dict[str, ToldFile] = {}
         self._attempt = 0
 
     # -- reading
@@ -102,7 +103,7 @@ class RunProgress:
         now = view(self.run)
         told = list(self._read())
         workers = worker_files(self.run.events)
-        stepped = any(type(event) is Point for _, batch in told for event in batch)
+        stepped = any(batch.step for _, batch in told)
         step = last_event(workers[-1], Step) if stepped else None
         return Look(now, told, step, self._finished_stages())
 
@@ -124,26 +125,25 @@ class RunProgress:
             self.step = last_event(file, Step) or self.step
         self.view, self._finished = now, self._finished_stages()
 
-    def _read(self) -> Iterator[tuple[int, list[Told]]]:
+    def _read(self) -> Iterator[tuple[int, Batch]]:
         """New events of the first workers and the supervisors, attempt by attempt."""
         paths = [p for p in self.run.events.glob("*-*.jsonl") if p.name.split("-", 1)[0].isdigit()]
         for number in sorted({int(path.name.split("-", 1)[0]) for path in paths}):
             for name in (f"{number}-worker0.jsonl", f"{number}-supervisor.jsonl"):
-                file = self._files.setdefault(name, EventFile(self.run.events / name, Told))
+                file = self._files.setdefault(name, ToldFile(self.run.events / name))
                 for batch in file.read_new():
                     yield number, batch
 
     def _finished_stages(self) -> frozenset[str]:
         return frozenset(path.stem for path in self.run.results.glob("*.json"))
 
-    def _add(self, attempt: int, batch: list[Told]) -> None:
+    def _add(self, attempt: int, batch: Batch) -> None:
         self.curves.add(batch)
         if attempt > self._attempt:
             self._attempt = attempt
             self.started = self._progress = self.failed = None
-        for event in batch:
-            if not isinstance(event, Point):
-                self._hear(event)
+        for event in batch.rare:
+            self._hear(event)
 
     def _hear(self, event: Rare) -> None:
         if isinstance(event, StageStarted):

@@ -24,13 +24,13 @@ E = TypeVar("E")
 class EventFile(Generic[E]):
     """One writer's events, decoded as `as_type`, from where the last read ended.
 
-    A torn last line waits for its rest.
+    A torn last line waits for its rest. `offset` is the byte where the next read begins.
     """
 
     def __init__(self, path: Path, as_type: Any = Event) -> None:
         self.path = path
         self.skipped = 0
-        self._offset = 0
+        self.offset = 0
         self._decoder: msgspec.json.Decoder[E] = msgspec.json.Decoder(as_type)
 
     def read_new(self) -> Iterator[list[E]]:
@@ -43,12 +43,12 @@ class EventFile(Generic[E]):
         except FileNotFoundError:
             return
         with file:
-            file.seek(self._offset)
+            file.seek(self.offset)
             rest = b""
             while chunk := file.read(CHUNK_BYTES):
                 lines, newline, rest = (rest + chunk).rpartition(b"\n")
                 if newline:
-                    self._offset += len(lines) + 1
+                    self.offset += len(lines) + 1
                     yield self._decode(lines)
 
     def _decode(self, lines: bytes) -> list[E]:

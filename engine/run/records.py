@@ -16,6 +16,7 @@ import msgspec
 from tunewright.engine.files import write_atomic
 from tunewright.engine.run.events import Event, EventWriter, State, Warned
 from tunewright.engine.run.process import boot_id, mark
+from tunewright.engine.run.rollup import Rollups
 from tunewright.engine.run.rundir import (
     Attempt,
     ExitRecord,
@@ -49,6 +50,7 @@ class Records:
         self._record = msgspec.structs.replace(record, attempts=(*record.attempts, attempt))
         self._events = EventWriter(run.events / f"{attempt.number}-supervisor.jsonl")
         self._next_heartbeat = 0.0
+        self._rollups = Rollups(run.events)
         self._unsaved = False
         self._troubled = False
 
@@ -95,6 +97,7 @@ class Records:
         else:
             self._troubled = False
         self._save()
+        self._roll_up()
 
     def end(self, ended: ExitRecord) -> None:
         """Write exit.json, and try again while it cannot be written and there is patience."""
@@ -115,6 +118,12 @@ class Records:
                 self.say("stopped" if ended.state == "crashed" else ended.state, ended.what)
                 self._events.close()
                 return
+
+    def _roll_up(self) -> None:
+        try:
+            self._rollups.keep_up()
+        except OSError as error:
+            self.complain(error)
 
     def complain(self, error: OSError) -> None:
         """Say that something could not be written; once, until writing works again."""

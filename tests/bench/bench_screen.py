@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -12,11 +13,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from slow_line import DELAY_SECONDS, SlowLine
 from terminal import Terminal
 
 if TYPE_CHECKING:
@@ -102,6 +104,7 @@ def at_train(folder: Path, session: Path, steps: int) -> tuple[Path, RunDir]:
     from tunewright.engine.run.create import create
     from tunewright.engine.run.events import EventWriter, StageStarted, State, Step
     from tunewright.engine.run.process import mark
+    from tunewright.engine.run.rollup import Rollups
     from tunewright.engine.run.rundir import Attempt, LaunchOptions, RunRecord, write_record
 
     attempt = Attempt(1, time.time() - 60, "launched", LaunchOptions(), mark())
@@ -129,6 +132,8 @@ def at_train(folder: Path, session: Path, steps: int) -> tuple[Path, RunDir]:
                     host_bytes=10**9,
                 )
             )
+    # As the supervisor of such a run has kept it.
+    Rollups(run.events).keep_up()
     copy = folder / "bench" / "session.json"
     copy.parent.mkdir()
     copy.write_bytes(session.read_bytes())
@@ -190,39 +195,61 @@ def most_held(pid: int) -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
-# A line over a satellite: each way takes so long, and no more comes through.
-LINE_SECONDS, LINE_BYTES = 0.2, 5_000
+# Keys and what answers each, beginning on live Train: zooms and scale of the curve, panes, a list.
+ANSWERS = [
+    ("z", "loss, last 50 %"), ("z", "loss, last 20 %"), ("l", "20 %, log"), ("9", "[9 Runs]"),
+    ("6", "[6 Train]"), ("z", " 5 %, log"), ("5", "[5 Method]"), ("j", ">"), ("j", ">"),
+    ("k", ">"), ("1", "[1 Machine]"), ("6", "[6 Train]"), ("?", "Train:"), ("\x1b", "[6 Train]"),
+]  # fmt: skip
 
 
-def slow_answer(session: Path, keys: str, base: Environment) -> tuple[float, float]:
-    """Median and longest seconds from a key to the first byte of its answer over the slow line,
-    on live Train: the delay both ways, and what the program takes and sends before it."""
-    took = []
-    with Terminal([PROGRAM, "--session", str(session)], base) as terminal:
+def slow_answers(session: Path, base: Environment) -> tuple[list[float], list[int], float]:
+    """Over the slow line, on a live run: seconds from each key to the screen that answers it, bytes
+    of each answer, and bytes a second that the live values of Train take."""
+    took, sent = [], []
+    with SlowLine([PROGRAM, "--session", str(session)], base) as terminal:
         terminal.until("each step")
-        terminal.read(2)
-        for key in keys:
-            _drain(terminal, 2.0)
-            shown, started = terminal.shown, time.monotonic()
-            time.sleep(LINE_SECONDS)
+        terminal.read(6)
+        before, started = terminal.bytes_carried, time.monotonic()
+        terminal.read(20)
+        live = (terminal.bytes_carried - before) / (time.monotonic() - started)
+        for at, (key, text) in enumerate(ANSWERS):
+            # At any moment of the live values' second.
+            terminal.read(2.5 + 0.13 * at)
+            marked, carried = terminal.cursor_line(), terminal.bytes_carried
+            started = time.monotonic()
             terminal.press(key)
-            while terminal.shown == shown:
-                _drain(terminal, 0.02)
-            took.append(time.monotonic() - started + LINE_SECONDS)
-    return statistics.median(took), max(took)
+            while text not in terminal.shown or (text == ">" and terminal.cursor_line() == marked):
+                terminal.read(0.01)
+                assert time.monotonic() - started < 60, f"{key!r} is not answered"
+            took.append(time.monotonic() - started)
+            terminal.read(0.3)
+            sent.append(terminal.bytes_carried - carried)
+    return took, sent, live
 
 
-def _drain(terminal: Terminal, seconds: float) -> None:
-    """Read for so long, no faster than the line carries."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        count = terminal.read(0.02)
-        time.sleep(count / LINE_BYTES)
+def held_key(session: Path, base: Environment, seconds: float = 4.0) -> float:
+    """Seconds from letting go of a key that was held, 30 times a second, in a list of Method over
+    the slow line, until another one is answered: what had been queued meanwhile."""
+    with SlowLine([PROGRAM, "--session", str(session)], base) as terminal:
+        terminal.until("each step")
+        terminal.press("5")
+        terminal.until("[5 Method]")
+        terminal.read(3)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for key in "jk":
+                terminal.press(key)
+                terminal.read(1 / 30)
+        started = time.monotonic()
+        terminal.press("1")
+        terminal.until("[1 Machine]")
+        return time.monotonic() - started
 
 
-def stalled(session: Path, base: Environment, seconds: float = 60.0) -> tuple[float, float, float]:
-    """Steps a second of a real run while nobody reads the terminal that watches it, beside that of
-    the same run without a terminal, before and after it; and seconds to the first key after it."""
+@contextlib.contextmanager
+def training(session: Path, base: Environment) -> Iterator[Callable[[float], float]]:
+    """A detached run without end, of the tiny model; gives its steps a second over so long."""
     from tunewright.engine.run.progress import last_step
     from tunewright.engine.run.rundir import RunDir
 
@@ -243,20 +270,62 @@ def stalled(session: Path, base: Environment, seconds: float = 60.0) -> tuple[fl
     try:
         while last_step(run) is None:
             time.sleep(0.5)
+        yield pace
+    finally:
+        subprocess.run([PROGRAM, "stop", str(run.path)], env=base, check=False, capture_output=True)
+        subprocess.run([PROGRAM, "wait", str(run.path)], env=base, check=False, capture_output=True)
+
+
+def on_train(terminal: Terminal) -> None:
+    """Open the run in progress, which is offered first."""
+    terminal.until("running")
+    terminal.press("\r")
+    terminal.until("RUNNING")
+
+
+def stalled(session: Path, base: Environment, seconds: float = 60.0) -> tuple[float, float, float]:
+    """Steps a second of a real run while nobody reads the terminal that watches it, beside that of
+    the same run without a terminal, before and after it; and seconds to the first key after it."""
+    with training(session, base) as pace:
         alone = pace(seconds / 2)
         with Terminal([PROGRAM, "--session", str(session)], base) as terminal:
-            terminal.until("running")
-            terminal.press("\r")
-            terminal.until("RUNNING")
+            on_train(terminal)
             watched = pace(seconds)
             began = time.monotonic()
             terminal.press("9")
             terminal.until("[9 Runs]")
             woke = time.monotonic() - began
         return watched, (alone + pace(seconds / 2)) / 2, woke
-    finally:
-        subprocess.run([PROGRAM, "stop", str(run.path)], env=base, check=False, capture_output=True)
-        subprocess.run([PROGRAM, "wait", str(run.path)], env=base, check=False, capture_output=True)
+
+
+def watched_from_afar(
+    session: Path,
+    base: Environment,
+    pairs: Callable[..., tuple[float, float, str]],
+    seconds: float = 10.0,
+) -> tuple[float, float, str]:
+    """Steps a second of a real run with a screen on it over the slow line, and without any, in
+    alternating stretches of so long."""
+    with training(session, base) as pace:
+
+        def watched() -> float:
+            with SlowLine([PROGRAM, "--session", str(session)], base) as terminal:
+                on_train(terminal)
+                ended = threading.Event()
+                person = threading.Thread(target=_look_on, args=(terminal, ended))
+                person.start()
+                try:
+                    return pace(seconds)
+                finally:
+                    ended.set()
+                    person.join()
+
+        return pairs(watched, lambda: pace(seconds), 7)
+
+
+def _look_on(terminal: Terminal, ended: threading.Event) -> None:
+    while not ended.is_set():
+        terminal.read(0.5)
 
 
 def bench_attach(row: Callable[..., None], session: Path, count: int = 1_000_000) -> None:
@@ -279,9 +348,12 @@ def bench_attach(row: Callable[..., None], session: Path, count: int = 1_000_000
             row(f"attach to {count:,} events: curve after (s)", drawn, None, told)
             rate, core = traffic(copy, "6", base, 30.0)
             row("live Train, bytes/s at 80x24", rate, None, f"{100 * core:.1f} % of a core")
-            middle, most = slow_answer(copy, "zlszlszls", base)
-            told = f"longest {most:.2f}; {2 * LINE_SECONDS:g} s of it are the line"
-            row("key over 200 ms, 5 KB/s: answer (s)", middle, None, told)
+            took, sent, rate = slow_answers(copy, base)
+            told = f"longest {max(took):.2f}; {2 * DELAY_SECONDS:g} s of it are the line's delay; "
+            told += f"{statistics.median(sent):.0f} bytes an answer, at most {max(sent)}"
+            row("key over 200 ms, 5 KB/s: answer (s)", statistics.median(took), None, told)
+            row("... after a key was held for 4 s (s)", held_key(copy, base))
+            row("... live Train there, bytes/s", rate)
 
 
 def bench_stalled(row: Callable[..., None], session: Path) -> None:
@@ -289,7 +361,17 @@ def bench_stalled(row: Callable[..., None], session: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         watched, alone, woke = stalled(session, environment(Path(folder)))
         told = f"ratio {watched / alone:.3f}; the first key after it took {woke:.2f} s"
-        row("steps/s, terminal stalled / none", watched, alone, told)
+        row("steps/s, terminal stalled for 60 s / none", watched, alone, told)
+
+
+def bench_afar(
+    row: Callable[..., None], pairs: Callable[..., tuple[float, float, str]], session: Path
+) -> None:
+    """A run that is watched over a slow line."""
+    with tempfile.TemporaryDirectory() as folder:
+        row("steps/s, watched over a slow line / not", *watched_from_afar(
+            session, environment(Path(folder)), pairs
+        ))  # fmt: skip
 
 
 def bench_screen(
@@ -313,3 +395,4 @@ def bench_screen(
         row("key to screen (ms)", answer_time(session, base) * 1e3, None, "median of 10")
     bench_attach(row, session)
     bench_stalled(row, session)
+    bench_afar(row, pairs, session)

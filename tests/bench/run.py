@@ -138,7 +138,7 @@ def make_session(folder: Path) -> Path:
 EVENTS = """
 import sys, time
 from pathlib import Path
-from tunewright.engine.run.curves import read_curves
+from tunewright.engine.run.rollup import read_curves
 
 def held(name):
     # Of this program alone: ru_maxrss keeps the peak of the process that forked it.

@@ -57,6 +57,11 @@ class Pane(Vertical):
         """Draw what the bench knows now. Called when the pane appears and whenever that changes."""
         raise NotImplementedError
 
+    @property
+    def reading(self) -> bool:
+        """Whether what this pane shows is still being read, before all else."""
+        return False
+
     def gauged(self) -> Plan | Problem | None:
         """The plan that the fit gauge of the frame shows while this pane is on screen."""
         return self.bench.plan

@@ -63,6 +63,7 @@ class TrainPane(Pane):
         self._run: RunDir | None = None
         self._watched: Watched | None = None
         self._looking = False
+        self._looking_closer = False
         self._previewed = False
         self._launching = ""
         self._ready: tuple[Plan | None, Problem | None, str] = (None, None, "")
@@ -110,6 +111,7 @@ class TrainPane(Pane):
             if self._run is run:
                 self._watched = watched
                 self._heard()
+            self.tunewright.run_is_read()
 
         self.in_thread(read, take)
 
@@ -127,17 +129,23 @@ class TrainPane(Pane):
         watched = self._watched
         if not self.display or watched is None or watched.over or self._looking:
             return
+        if not self.tunewright.live_due("run"):
+            return
         self._looking = True
 
         def take(look: Look) -> None:
             self._looking = False
             if self._watched is watched:
                 for _, batch in look.told:
-                    self._answered([e for e in batch if isinstance(e, Answered)])
+                    self._answered([e for e in batch.rare if isinstance(e, Answered)])
                 watched.take(look)
                 self._heard()
 
         self.in_thread(watched.progress.look, take)
+
+    @property
+    def reading(self) -> bool:
+        return self._run is not None and self._watched is None
 
     def _heard(self) -> None:
         """Something new is known of the run."""
@@ -146,6 +154,17 @@ class TrainPane(Pane):
             self.tunewright.run_over(watched.run)
         self._draw()
         self.tunewright.show_frame()
+        if watched is not None and not self._looking_closer:
+            self._look_closer(watched)
+
+    def _look_closer(self, watched: Watched) -> None:
+        """Find what is notable of a long run a little at a time, once its curve is drawn."""
+        more = self._watched is watched and watched.look_closer()
+        if more:
+            self.set_timer(0.01, lambda: self._look_closer(watched))
+        elif self._looking_closer:
+            self._draw()
+        self._looking_closer = more
 
     def _answered(self, answers: list[Answered]) -> None:
         for answer in answers:
@@ -258,7 +277,7 @@ class TrainPane(Pane):
             return [*lines, *ending]
         more = [told.memory_line(now, plan, width), told.checkpoint_line(now, plan, width)]
         lines += [line for line in more if line is not None]
-        notable = told.notable_line(watched.loss.moments(), now, width)
+        notable = told.notable_line(watched.moments(), now, width)
         lines += [notable] if notable is not None else []
         if ending:
             return [*lines, *ending]
@@ -472,7 +491,7 @@ class TrainPane(Pane):
     def do_why(self) -> None:
         watched = self._watched
         assert watched is not None
-        moments, plan = watched.loss.moments(), watched.session.plan
+        moments, plan = watched.moments(), watched.session.plan
         lines = told.why_lines(moments, watched.progress, plan, box_width(self.app))
         self.app.push_screen(LongText("what is notable", lines))
 

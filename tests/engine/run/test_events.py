@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from tunewright.engine.run.curves import read_curves
 from tunewright.engine.run.events import Evaluated, EventWriter, Note, Step
 from tunewright.engine.run.reader import EventFile, RunEvents
+from tunewright.engine.run.rollup import read_curves
 
 
 def step(number: int, loss: float | None) -> Step:

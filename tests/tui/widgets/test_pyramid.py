@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tunewright.engine.run.curves import Curves, Point
+from tunewright.engine.run.curves import Curves, Point, batch_of
 from tunewright.tui.widgets.pyramid import Column, Pyramid, window
 
 NAN = float("nan")
@@ -126,7 +126,7 @@ def test_a_pyramid_follows_the_curves_of_a_run_through_a_resume() -> None:
 
     curves, pyramid = Curves(), Pyramid()
     for batch in (points(1, 90, 1.0), points(90, 300, 1.0), points(120, 260, 2.0)):
-        curves.add(batch)
+        curves.add(batch_of(batch))
         pyramid.follow(curves.step, curves.loss, curves.superseded)
     assert pyramid.steps == array("d", [s for s in range(1, 260) if s % 50])
     assert pyramid.values == array("d", [s * (2 if s >= 120 else 1) for s in pyramid.steps])
