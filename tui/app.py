@@ -398,7 +398,7 @@ class TunewrightApp(LineApp):
             least = f"{SMALLEST[0]}x{SMALLEST[1]}"
             self.query_one("#too-small-text", Lines).show([f"{width}x{height}: needs {least}"])
         elif self.query_one("#panes", ContentSwitcher).current:
-            self.call_after_refresh(self.show_all)
+            self.call_after_refresh(self.show_frame)
 
     # -- commands
 

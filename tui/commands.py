@@ -34,6 +34,7 @@ COMMANDS: tuple[Command, ...] = (
         "when_busy", ("w",), "wait", "wait for a busy device, or take another one", ("machine",)
     ),
     Command("choose", ("enter",), "choose", "answer with the marked choice", ("goal",)),
+    Command("onward", ("enter",), "next", "take the verdict and go on", ("goal",)),
     Command("unanswer", ("backspace",), "question before", "take back the last answer", ("goal",)),
     Command(
         "measure",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from rich.cells import cell_len
 from rich.text import Text
 
 from tunewright.engine.data.example import DataFacts
@@ -38,10 +39,18 @@ def path_line(at: str, confirmed: tuple[str, ...], width: int) -> Text:
 
 
 def bench_line(bench: Workbench, width: int) -> Text:
-    """What is on the bench: session, model, rows, device and what is free there, live."""
-    name = shorten(bench.inputs.name, 24)
-    parts = [name, _measured(bench), _model(bench), _rows(bench), _planned_device(bench)]
-    return Text(" " + " │ ".join(part for part in parts if part), style="dim", no_wrap=True)
+    """What is on the bench: session, model, rows, device and what is free there, live.
+
+    Where it is too long the names give way first: what is free is what changes.
+    """
+    measured, rows, machine = _measured(bench), _rows(bench), _planned_device(bench)
+    short = rows.partition(",")[0]
+    for most, told in ((24, rows), (14, rows), (14, short), (8, short), (0, short), (0, "")):
+        parts = [shorten(bench.inputs.name, max(most, 8)), _model(bench, most)]
+        said = " " + " │ ".join(part for part in (*parts, measured, told, machine) if part)
+        if cell_len(said) <= width:
+            break
+    return Text(said, style="dim", no_wrap=True)
 
 
 def _measured(bench: Workbench) -> str:
@@ -53,8 +62,10 @@ def _measured(bench: Workbench) -> str:
     return f"measured {figure.mean:.2f} {measured.metric}"
 
 
-def _model(bench: Workbench) -> str:
-    name = shorten(bench.inputs.model.rpartition(":")[2].rstrip("/").rpartition("/")[2], 24)
+def _model(bench: Workbench, most: int) -> str:
+    if not most:
+        return ""
+    name = shorten(bench.inputs.model.rpartition(":")[2].rstrip("/").rpartition("/")[2], most)
     if isinstance(bench.model, ModelFound):
         return name
     return f"{name} (?)" if bench.model is None else f"{name}: not usable"

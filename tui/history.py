@@ -27,6 +27,8 @@ class History:
     def __init__(self) -> None:
         self._samples: dict[str, deque[Sample]] = {}
         self._last: Snapshot | None = None
+        # Shares of the host's memory that are taken.
+        self.host: deque[float | None] = deque(maxlen=SAMPLES)
 
     def add(self, snapshot: Snapshot) -> None:
         """Take a reading; devices that are gone are forgotten."""
@@ -34,6 +36,8 @@ class History:
         if before is not None and before.taken_at == snapshot.taken_at:
             return
         self._last = snapshot
+        total = snapshot.host.ram_total_bytes
+        self.host.append(1 - snapshot.host.ram_available_bytes / total if total else None)
         earlier = {_name(gpu): gpu for gpu in before.gpus} if before is not None else {}
         seconds = snapshot.taken_at - before.taken_at if before is not None else 0.0
         devices = (*snapshot.gpus, *snapshot.split)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tunewright.engine.devices import holders
 from tunewright.engine.text import plain, shorten, size
 from tunewright.hardware.capability import needs
+from tunewright.hardware.nvml.troubles import NO_GPU
 from tunewright.hardware.snapshot import Activity, Disk, Gpu, Pair, Snapshot, Trouble
 from tunewright.tui.history import memory_share
 
@@ -300,6 +301,12 @@ def system_line(snapshot: Snapshot) -> str:
     return plain(", ".join(parts))
 
 
+def without_gpu(snapshot: Snapshot) -> bool:
+    """Whether there simply is no GPU: nothing failed, and nothing needs a cure."""
+    trouble = snapshot.gpu_trouble
+    return not snapshot.gpus and (trouble is None or trouble.what == NO_GPU)
+
+
 def trouble_lines(snapshot: Snapshot) -> Iterator[str]:
     """Every state that is not as it should be: what, why, cure."""
     return map(plain, _trouble_lines(snapshot))
@@ -309,6 +316,9 @@ def _trouble_lines(snapshot: Snapshot) -> Iterator[str]:
     troubles: tuple[Trouble, ...] = snapshot.gpu_troubles
     if not troubles and snapshot.gpu_trouble is not None:
         troubles = (snapshot.gpu_trouble,)
+    if without_gpu(snapshot):
+        yield from (f"no GPU    {t.why}; {t.cure}" for t in troubles if t.what == NO_GPU)
+        troubles = tuple(t for t in troubles if t.what != NO_GPU)
     if snapshot.host.at_logout is not None:
         troubles = (*troubles, snapshot.host.at_logout)
     for trouble in troubles:

@@ -7,6 +7,9 @@ from pathlib import Path
 from tunewright.hardware.nvml.door import Door, Refused
 from tunewright.hardware.snapshot import Trouble
 
+# A normal state, not a fault: nothing on the bus, and no driver.
+NO_GPU = "No NVIDIA GPU was found"
+
 _NVIDIA_PCI_VENDOR = "0x10de"
 _ASK_NVIDIA_SMI = "run nvidia-smi; if it fails too, reboot or reinstall the driver"
 
@@ -115,7 +118,7 @@ def no_library(gpus_on_pci: int | None) -> Trouble:
             cure="install the NVIDIA driver; in a container, start it with --gpus all",
         )
     return Trouble(
-        what="No NVIDIA GPU was found",
+        what=NO_GPU,
         why="there is no NVIDIA driver library (libnvidia-ml.so.1)",
         cure="nothing to do on a machine without an NVIDIA GPU; else install the driver",
     )

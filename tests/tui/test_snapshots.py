@@ -75,7 +75,9 @@ class Shot(NamedTuple):
 
 SHOTS = (
     Shot("machine", ("1",), "RTX 3090"),
-    Shot("machine-no-gpu", ("1",), "No NVIDIA GPU", machine="cpu"),
+    Shot("machine-no-gpu", ("1",), "No GPU: training", machine="cpu"),
+    Shot("machine-no-gpu-wide", ("1",), "What fits", (120, 40), machine="cpu"),
+    Shot("machine-wide", ("1",), "What fits", (120, 40)),
     Shot("machine-narrow", ("1",), "RTX 3090", (60, 20)),
     Shot("goal", ("2",), "asked because"),
     Shot("goal-narrow", ("2",), "asked because", (60, 20)),

@@ -263,9 +263,6 @@ class DataPane(Pane):
     def on_rows_moved(self) -> None:
         self._draw_row()
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self.show)
-
     def first_focus(self) -> Widget | None:
         field = self.query_one("#data-path")
         return field if field.display else self._rows

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import msgspec
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.widget import Widget
 from textual.widgets import Input
@@ -22,9 +23,25 @@ from tunewright.tui.measuring import LOOK_SECONDS, Watched, cannot_measure, star
 from tunewright.tui.on_bench import answers_on, facts_on
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.screens.text import LongText
+from tunewright.tui.steps import RUNS, STEPS
 from tunewright.tui.widgets.lines import Lines, wrapped
 from tunewright.tui.widgets.rows import Column, Row, Rows
 from tunewright.tui.workbench import Workbench
+
+_JUMPS = {*(step.key for step in (*STEPS, RUNS)), "question_mark"}
+
+
+class Sentence(Input):
+    """A field that leaves the number keys to the steps until something is typed."""
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        free = not self.value and key in _JUMPS
+        return not free and super().check_consume_key(key, character)
+
+    async def _on_key(self, event: events.Key) -> None:
+        if not self.value and event.key in _JUMPS:
+            # Not typed here, so the app's own binding has it.
+            event.prevent_default()
 
 
 class GoalPane(Pane):
@@ -51,7 +68,9 @@ class GoalPane(Pane):
     def compose(self) -> ComposeResult:
         yield Lines(id="question")
         yield Rows([Column("")], id="choices")
-        yield Input(id="typed", compact=True)
+        yield Sentence(
+            id="typed", compact=True, placeholder="a sentence; while it is empty, number keys jump"
+        )
         yield Lines(id="wrong")
         yield Lines(id="measuring")
         yield Lines(id="verdict")
@@ -126,18 +145,23 @@ class GoalPane(Pane):
     def why_not(self, command: str) -> str | None:
         if command == "measure":
             return cannot_measure(self.bench, self._watched)
+        if command == "choose":
+            return None if self._question else "all that matters is answered"
+        if command == "onward":
+            return "a question is open" if self._question else None
         if command == "unanswer" and not given(self.answers):
             return "nothing is answered yet"
         return None
 
+    def do_onward(self) -> None:
+        """Take the verdict as it stands and go on."""
+        self.bench.confirm(self.STEP)
+        self.post_message(self.Go("data"))
+
     def do_choose(self) -> None:
-        """Answer with what is marked, or go on when all is answered."""
+        """Answer with what is marked."""
         question = self._question
-        if question is None:
-            self.bench.confirm(self.STEP)
-            self.post_message(self.Go("data"))
-            return
-        if question.choices:
+        if question is not None and question.choices:
             key = self.query_one("#choices", Rows).key
             value: Any = next(c.value for c in question.choices if str(c.value) == key)
             self._answer(question, value)

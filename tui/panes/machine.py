@@ -13,6 +13,7 @@ from textual.widget import Widget
 from tunewright.engine.devices import AUTO, is_busy, is_named
 from tunewright.hardware.fit import training_memory
 from tunewright.hardware.snapshot import Gpu, Snapshot
+from tunewright.tui.fits_here import MODELS, fit_lines
 from tunewright.tui.history import History, spark
 from tunewright.tui.machine_text import (
     device_lines,
@@ -23,6 +24,7 @@ from tunewright.tui.machine_text import (
     process_rows,
     system_line,
     trouble_lines,
+    without_gpu,
 )
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.widgets.lines import Lines, wrapped
@@ -64,6 +66,16 @@ _LINKS = (
     Column("gpus", 6), Column("NVLink", 9), Column("PCIe way", 14),
     Column("reads the other's memory"),
 )  # fmt: skip
+
+
+# What a machine without a GPU is good for, with the key that leads there.
+_WITHOUT_GPU = (
+    "check, fix and look through data of any size (3)",
+    "size any model for any hardware (4, 5): tunewright --hardware 'RTX 4090'",
+    "train small models (6): the demo's 135M takes minutes on two cores",
+)
+# Lines of the table of what fits here.
+_FITS = 2 + len(MODELS)
 
 
 class MachinePane(Pane):
@@ -180,14 +192,33 @@ class MachinePane(Pane):
             facts = [line for text in device_lines(gpu) for line in
                      wrapped(Text(text), width, 10)]  # fmt: skip
             lines += facts[: self._room(snapshot)]
+        troubles: list[Text] = []
         for text in trouble_lines(snapshot):
             style = "bold" if text.startswith("!") else "dim"
-            lines += wrapped(Text(text, style), width, 8)
-        if not snapshot.gpus and snapshot.gpu_trouble is None:
-            lines.append(Text("No NVIDIA GPU here", "bold"))
+            troubles += wrapped(Text(text, style), width, 8 if text[0] in "! " else 10)
         host = [line for text in host_lines(snapshot) for line in wrapped(text, width, 10)]
-        lines += host[:2] if snapshot.gpus and self.size.height < 30 else host
-        return [*lines, *self._advice(snapshot, width)]
+        advice = self._advice(snapshot, width)
+        if snapshot.gpus:
+            host = host[:2] if self.size.height < 30 else host
+            lines += [*troubles, *host, *advice]
+        elif without_gpu(snapshot):
+            # What can be done comes first; why there is no GPU is for whoever expected one.
+            lines += [*advice, Text(), *host, *self._host_history(width), *troubles]
+        else:
+            lines += [*troubles, *advice, Text(), *host]
+        left = self.size.height - len(lines) - self._list_height(snapshot) - 3
+        fits = fit_lines(snapshot, width) if left > _FITS and width >= _NARROW else []
+        return [*lines, Text(), *fits] if fits else lines
+
+    def _list_height(self, snapshot: Snapshot) -> int:
+        return len(snapshot.gpus) + 1 if snapshot.gpus else 0
+
+    def _host_history(self, width: int) -> list[Text]:
+        taken = list(self._seen.host)
+        if len(taken) < 2 or self.size.height < 18:
+            return []
+        span = max(8, min(60, width - 24))
+        return [Text(f"{'RAM taken':<10}{spark(taken, span)} {_percent(taken[-1])}")]
 
     def _room(self, snapshot: Snapshot) -> int:
         """Lines for the facts of the marked device; the list has up to half of the pane."""
@@ -231,11 +262,8 @@ class MachinePane(Pane):
             because += "; the run waits until the device is free (w)"
         lines = wrapped(Text(because[:1].upper() + because[1:] + ".", "bold"), width)
         if training_memory(snapshot)[0] == "cpu":
-            lines += wrapped(
-                "That is enough to size any hardware, to check data, and to train small models: "
-                "the demo's 135M takes minutes.",
-                width,
-            )
+            for possible in _WITHOUT_GPU:
+                lines += wrapped(f" + {possible}", width, 3)
         return lines
 
     # -- commands

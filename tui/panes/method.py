@@ -335,9 +335,6 @@ class MethodPane(Pane):
     def on_descendant_focus(self) -> None:
         self.show()
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self.show)
-
     def first_focus(self) -> Widget | None:
         if self._what_if is None:
             return None

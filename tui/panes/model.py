@@ -195,9 +195,6 @@ class ModelPane(Pane):
     def on_rows_moved(self, message: Rows.Moved) -> None:
         self._show_detail()
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self.show)
-
     def first_focus(self) -> Widget | None:
         field = self.query_one("#model-path")
         return field if field.display else self.query_one("#models")

@@ -62,6 +62,10 @@ class Pane(Vertical):
         """Whether what this pane shows is still being read, before all else."""
         return False
 
+    def on_resize(self) -> None:
+        # What was drawn before the pane had its size was drawn for another one.
+        self.call_after_refresh(self.show)
+
     def gauged(self) -> Plan | Problem | None:
         """The plan that the fit gauge of the frame shows while this pane is on screen."""
         return self.bench.plan

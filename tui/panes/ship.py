@@ -12,7 +12,7 @@ from textual.widget import Widget
 from tunewright.engine.results import read_results
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.ship.merge import MergeResult, told
-from tunewright.engine.text import duration, plain, size
+from tunewright.engine.text import duration, plain, shorten, size
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.widgets.lines import Lines, wrapped
 from tunewright.tui.widgets.rows import Column, Row, Rows
@@ -26,11 +26,12 @@ MADE = {
 
 
 class Made(NamedTuple):
-    """One folder that the run made."""
+    """One folder that the run made; `code` is how its card says that it is used."""
 
     kind: str
     path: Path
     bytes: int
+    code: str = ""
 
 
 class _Found(NamedTuple):
@@ -80,7 +81,10 @@ class ShipPane(Pane):
     def _draw_use(self) -> None:
         marked = self._marked()
         width = max(20, self.size.width - 2)
-        self.query_one("#use", Lines).show(use_lines(marked, width) if marked else [])
+        lines = use_lines(marked, width) if marked else []
+        if marked is not None:
+            lines += code_lines(marked.code, width)
+        self.query_one("#use", Lines).show(lines)
 
     def _marked(self) -> Made | None:
         key = self.query_one("#made", Rows).key
@@ -104,8 +108,24 @@ def _find(run: RunDir) -> _Found:
         folder = run.path / kind
         if folder.is_dir():
             files = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-            made.append(Made(kind, folder, sum(files)))
+            made.append(Made(kind, folder, sum(files), _code(folder)))
     return _Found(tuple(made), read_results(run).merge)
+
+
+def _code(folder: Path) -> str:
+    """The code under "Use" in the model card that the run wrote."""
+    try:
+        card = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    code = card.partition("\n## Use\n")[2].partition("```python\n")[2]
+    return code.partition("\n```")[0]
+
+
+def code_lines(code: str, width: int) -> list[Text]:
+    """The code that uses the folder, a line a line."""
+    lines = [Text(shorten(line, width), "cyan") for line in code.splitlines()]
+    return [Text(), *lines] if lines else []
 
 
 def merge_lines(merge: MergeResult | None, made: bool, width: int) -> list[Text]:

@@ -31,7 +31,7 @@ from tunewright.tui.panes import train_lines as told
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.screens.text import LongText, box_width
 from tunewright.tui.watched import LOSS, SERIES, Watched
-from tunewright.tui.widgets.curve import Curve
+from tunewright.tui.widgets.curve import LEAST_HEIGHT, Curve
 from tunewright.tui.widgets.lines import Lines
 from tunewright.tui.widgets.plot import Plot, View
 from tunewright.tui.widgets.pyramid import Pyramid
@@ -182,11 +182,16 @@ class TrainPane(Pane):
             return
         now, session = watched.progress, watched.session
         stages = now.stages(session)
-        self.query_one("#train-head", Lines).show(told.head_lines(now, session, stages, width))
+        head = told.head_lines(now, session, stages, width)
+        self.query_one("#train-head", Lines).show(head)
         wide = width >= WIDE and height >= HIGH
         self._draw_curves(watched, wide)
         foot = self._foot(watched, width, height, wide)
-        self.query_one("#train-foot", Lines).show(foot)
+        lines = self.query_one("#train-foot", Lines)
+        lines.show(foot)
+        # Where no curve has room beside how it ended, its one line of numbers is enough.
+        rest = height - len(head) - len(foot)
+        lines.styles.max_height = "50%" if rest >= LEAST_HEIGHT else height - len(head) - 1
 
     def _draw_nothing(self, width: int) -> None:
         self.query_one("#train-curve").display = self._run is not None and self._previewed

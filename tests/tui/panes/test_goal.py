@@ -56,6 +56,24 @@ def test_questions_come_one_by_one_and_answers_are_kept(session: Path) -> None:
     assert app.bench.inputs.answers == answers
 
 
+def test_number_keys_jump_until_a_sentence_is_begun(session: Path) -> None:
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: "What should the model do?" in shown(app))
+        await pilot.press("5")
+        await until(pilot, lambda: app.pane.STEP == "method")
+        await pilot.press("2")
+        await until(pilot, lambda: "What should the model do?" in shown(app))
+        await pilot.press("s", "3", "9", "?", "enter")
+        await until(pilot, lambda: "live, or act" in shown(app))
+        assert app.pane.STEP == "goal"
+
+    drive(session, walk)
+    answers = load_session(session).inputs.answers
+    assert answers is not None
+    assert answers.goal == "s39?"
+
+
 def test_the_last_answer_can_be_taken_back_and_the_rules_read(session: Path) -> None:
     async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
         await pilot.press("2")
