@@ -175,7 +175,9 @@ def _list(as_json: bool) -> int:
     )
     say.line()
     say.line(
-        "Rates in Tflop/s, dense, 32-bit accumulation; NVLink in GB/s both ways; the sources of"
+        "Rates in Tflop/s, dense, 32-bit accumulation; NVLink in GB/s both ways. --list --json has, for"
     )
-    say.line("each figure: --json")
+    say.line(
+        "each part, its source, a page that was read for it, and where that page differs (but)."
+    )
     return Exit.DONE
