@@ -177,8 +177,6 @@ def find_part(name: str) -> Part:
 
 
 def _unknown(name: str, asked: frozenset[str]) -> Problem:
-    import difflib
-
     sizes = {word for word in asked if _is_size(word)}
     if sizes:
         others = [part for part in catalogue() if asked - sizes and asked - sizes <= part.words]
@@ -189,15 +187,7 @@ def _unknown(name: str, asked: frozenset[str]) -> Problem:
                 cure=f'--hardware "{others[0].name}"',
             )
 
-    # Of each part the name with and without its size: "RTX 4095" is near "RTX 4090".
-    spelled: dict[str, Part] = {}
-    for part in catalogue():
-        whole = part.name.casefold()
-        spelled.setdefault(re.sub(r"\s*\d+gb$", "", whole), part)
-        spelled.setdefault(whole, part)
-    wanted = " ".join(name.casefold().replace("nvidia", "").replace("geforce", "").split())
-    near = difflib.get_close_matches(wanted, spelled, n=6, cutoff=0.6)
-    names = list(dict.fromkeys(spelled[match].name for match in near))[:3]
+    names = nearest(name)
     if not names:
         return Problem(
             f"{name.strip()!r} is no part of the catalogue",
@@ -209,6 +199,31 @@ def _unknown(name: str, asked: frozenset[str]) -> Problem:
         why=f"the nearest: {', '.join(names)}",
         cure=f'--hardware "{names[0]}"',
     )
+
+
+def nearest(name: str) -> list[str]:
+    """Up to three parts whose names are spelled nearly so, the nearest first."""
+    import difflib
+
+    # Of each part the name with and without its size: "RTX 4095" is near "RTX 4090".
+    spelled: dict[str, Part] = {}
+    for part in catalogue():
+        whole = part.name.casefold()
+        spelled.setdefault(re.sub(r"\s*\d+gb$", "", whole), part)
+        spelled.setdefault(whole, part)
+    wanted = " ".join(name.casefold().replace("nvidia", "").replace("geforce", "").split())
+    near = difflib.get_close_matches(wanted, spelled, n=6, cutoff=0.6)
+    return list(dict.fromkeys(spelled[match].name for match in near))[:3]
+
+
+def parts_begun(name: str) -> list[Part]:
+    """The parts in whose names each word of `name` begins a word, in the order of the file."""
+    begun = _words(name)
+    return [
+        part
+        for part in catalogue()
+        if all(any(word.startswith(start) for word in part.words) for start in begun)
+    ]
 
 
 def part_of(gpu: Gpu) -> Part | None:

@@ -206,6 +206,11 @@ class Workbench:
         self.replan()
         return True
 
+    def leave_machine(self) -> None:
+        """Another machine is planned on from now on: what is known of this one is forgotten."""
+        self.snapshot = self.environment = self.plan = self._planned_on = None
+        self.history = History()
+
     def replan(self) -> None:
         """Make the plan from what is known; it stays None while something is missing."""
         recorded = self.recorded()

@@ -175,9 +175,9 @@ def _list(as_json: bool) -> int:
     )
     say.line()
     say.line(
-        "Rates in Tflop/s, dense, 32-bit accumulation; NVLink in GB/s both ways. --list --json has, for"
+        "Rates in Tflop/s, dense, 32-bit accumulation; NVLink in GB/s both ways. --list --json"
     )
     say.line(
-        "each part, its source, a page that was read for it, and where that page differs (but)."
+        "has the source of each part, a page that was read for it, and where that page differs."
     )
     return Exit.DONE
