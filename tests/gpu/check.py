@@ -2,10 +2,10 @@
 
 Needs an NVIDIA GPU; on a machine without one it says so and checks nothing. CUDA's side needs a
 torch that sees the device, and nvidia-smi's its program: rows without them say "skipped". Nothing
-is changed on the device; about 300 MiB of it are held for a moment, and up to 3 GiB by three steps of
-a training (`step.py`), whose measured peak is held against the plan's. Where that peak is outside of
-what was predicted, the recorded memory is split into line items and the wrong one is named. Exit code
-1 when a row differs.
+is changed on the device; some 300 MiB of it are held for a moment, and up to 3 GiB by three steps
+of a training (`step.py`), whose measured peak is held against the plan's. Where it is outside of
+what was predicted, the recorded memory is split into line items and the wrong one is named. Exit
+code 1 when a row differs.
 
     python tests/gpu/check.py
 
