@@ -43,7 +43,9 @@ class Part(msgspec.Struct, frozen=True):
     has no such arithmetic. `bandwidth` is byte/s of its memory; `nvlink` byte/s over all links,
     both directions, and `switched` whether all GPUs of a box are joined that way (a bridge between
     two cards is an option that has to be bought). `unified`: its memory is the host's. `source`
-    names where the figures are published. `words` are what its names consist of.
+    names where the rates are published, `page` is the address of a page that has the rest, and
+    `but` what that page has otherwise, or what no page was found for ("" for neither). `words` are
+    what its names consist of.
     """
 
     name: str
@@ -59,6 +61,8 @@ class Part(msgspec.Struct, frozen=True):
     switched: bool
     watts: float
     source: str
+    page: str
+    but: str
     unified: bool
     mig: tuple[MigProfile, ...]
     mig_memory_slices: int
@@ -81,9 +85,7 @@ def catalogue() -> tuple[Part, ...]:
 
     table = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     layouts = {name: _layout(layout) for name, layout in table["mig"].items()}
-    return tuple(
-        _part(row, table["sources"], layouts) for group in table["parts"].values() for row in group
-    )
+    return tuple(_part(row, table, layouts) for group in table["parts"].values() for row in group)
 
 
 def _layout(layout: dict[str, Any]) -> tuple[int, tuple[MigProfile, ...]]:
@@ -95,7 +97,7 @@ def _layout(layout: dict[str, Any]) -> tuple[int, tuple[MigProfile, ...]]:
 
 def _part(
     row: dict[str, Any],
-    sources: dict[str, str],
+    table: dict[str, Any],
     layouts: dict[str, tuple[int, tuple[MigProfile, ...]]],
 ) -> Part:
     total = row["mib"] * _MIB
@@ -120,7 +122,9 @@ def _part(
         nvlink=row["nvlink"] * 1e9 if "nvlink" in row else None,
         switched=row.get("switch", False),
         watts=float(row["watts"]),
-        source=sources[row["from"]],
+        source=table["sources"][row["from"]],
+        page=row["page"] if row["page"].startswith("https://") else table["pages"] + row["page"],
+        but=row.get("but", ""),
         unified=unified,
         mig=profiles,
         mig_memory_slices=of,
@@ -173,8 +177,6 @@ def find_part(name: str) -> Part:
 
 
 def _unknown(name: str, asked: frozenset[str]) -> Problem:
-    import difflib
-
     sizes = {word for word in asked if _is_size(word)}
     if sizes:
         others = [part for part in catalogue() if asked - sizes and asked - sizes <= part.words]
@@ -185,15 +187,7 @@ def _unknown(name: str, asked: frozenset[str]) -> Problem:
                 cure=f'--hardware "{others[0].name}"',
             )
 
-    # Of each part the name with and without its size: "RTX 4095" is near "RTX 4090".
-    spelled: dict[str, Part] = {}
-    for part in catalogue():
-        whole = part.name.casefold()
-        spelled.setdefault(re.sub(r"\s*\d+gb$", "", whole), part)
-        spelled.setdefault(whole, part)
-    wanted = " ".join(name.casefold().replace("nvidia", "").replace("geforce", "").split())
-    near = difflib.get_close_matches(wanted, spelled, n=6, cutoff=0.6)
-    names = list(dict.fromkeys(spelled[match].name for match in near))[:3]
+    names = nearest(name)
     if not names:
         return Problem(
             f"{name.strip()!r} is no part of the catalogue",
@@ -205,6 +199,31 @@ def _unknown(name: str, asked: frozenset[str]) -> Problem:
         why=f"the nearest: {', '.join(names)}",
         cure=f'--hardware "{names[0]}"',
     )
+
+
+def nearest(name: str) -> list[str]:
+    """Up to three parts whose names are spelled nearly so, the nearest first."""
+    import difflib
+
+    # Of each part the name with and without its size: "RTX 4095" is near "RTX 4090".
+    spelled: dict[str, Part] = {}
+    for part in catalogue():
+        whole = part.name.casefold()
+        spelled.setdefault(re.sub(r"\s*\d+gb$", "", whole), part)
+        spelled.setdefault(whole, part)
+    wanted = " ".join(name.casefold().replace("nvidia", "").replace("geforce", "").split())
+    near = difflib.get_close_matches(wanted, spelled, n=6, cutoff=0.6)
+    return list(dict.fromkeys(spelled[match].name for match in near))[:3]
+
+
+def parts_begun(name: str) -> list[Part]:
+    """The parts in whose names each word of `name` begins a word, in the order of the file."""
+    begun = _words(name)
+    return [
+        part
+        for part in catalogue()
+        if all(any(word.startswith(start) for word in part.words) for start in begun)
+    ]
 
 
 def part_of(gpu: Gpu) -> Part | None:

@@ -13,6 +13,7 @@ years = 3                         # over which it is written off, running all th
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -48,6 +49,13 @@ class Cost(msgspec.Struct, frozen=True):
     currency: str
     because: str
     missing: tuple[str, ...] = ()
+
+
+def own_prices(given: Path | None = None) -> Prices | None:
+    """The price file that was `given`, else the one that TUNEWRIGHT_PRICES names; None for neither.
+    `Problem` as `load_prices`."""
+    named = given or os.environ.get("TUNEWRIGHT_PRICES")
+    return load_prices(Path(named).expanduser()) if named else None
 
 
 def load_prices(path: Path) -> Prices:

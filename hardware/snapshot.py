@@ -127,8 +127,9 @@ class Gpu(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     A field that NVML would not tell is None and named in `unknown`. `reserved_bytes` is what the
     driver keeps for itself, in neither `free_bytes` nor `used_bytes`. `memory_note` is set where
-    the figures are not NVML's: those of the host, for a part without memory of its own. `can` maps
-    what training asks for (bf16, fp8, …) to whether the compute capability gives it.
+    the figures are not NVML's: those of the host, for a part without memory of its own, or of the
+    host's `memory_node` that is the device's own memory (Grace, where NVML says nothing). `can`
+    maps what training asks for (bf16, fp8, …) to whether the compute capability gives it.
     """
 
     index: int
@@ -150,6 +151,7 @@ class Gpu(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     board: Board | None = None
     health: MemoryHealth | None = None
     nvlink: NvLink | None = None
+    memory_node: int | None = None
 
     @property
     def label(self) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tunewright.hardware.host import read_host
 from tunewright.hardware.nvml import read_gpus
 from tunewright.hardware.snapshot import Snapshot
-from tunewright.hardware.unified import tegra_gpu, with_host_memory
+from tunewright.hardware.unified import on_tegra, shown_by_cuda, tegra_gpu, with_host_memory
 
 
 def take_snapshot(places: Mapping[str, Path] | None = None) -> Snapshot:
@@ -23,10 +23,11 @@ def take_snapshot(places: Mapping[str, Path] | None = None) -> Snapshot:
     reading = read_gpus()
     host = read_host(places or {})
     gpus, troubles = reading.gpus, reading.troubles
-    if reading.driver_version is None and not gpus:
-        tegra = tegra_gpu()
-        if tegra is not None:
-            gpus, troubles = (tegra,), ()
+    tegra = tegra_gpu()
+    if tegra is not None and not gpus and not reading.hidden:
+        # Older systems have no NVML, and some of the newer ones one that counts no GPU.
+        gpus, troubles = shown_by_cuda(tegra, os.environ)
+    gpus = on_tegra(gpus, tegra)
     return Snapshot(
         taken_at=time.time(),
         host=host,

@@ -20,6 +20,7 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input
 
+from tunewright.engine.devices import AUTO
 from tunewright.engine.environment import read_environment
 from tunewright.engine.files import write_atomic
 from tunewright.engine.homes import state_home
@@ -77,7 +78,8 @@ SMALLEST = (40, 12)
 
 class TunewrightApp(LineApp):
     """`attach` opens a run instead of the step where the person was; `alone` keeps to one step;
-    `keys` were typed before; `machine` is read once a second, in a thread (default: this one)."""
+    `keys` were typed before; `machine` is read once a second, in a thread (default: this one);
+    `invented` is planned on instead of it."""
 
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
@@ -118,6 +120,7 @@ class TunewrightApp(LineApp):
         notify: str | None = None,
         keys: Sequence[str] = (),
         machine: Callable[[], Snapshot] | None = None,
+        invented: Snapshot | None = None,
     ) -> None:
         # Said here, since NO_COLOR is applied before a theme is known.
         super().__init__(ansi_color=True)
@@ -128,7 +131,10 @@ class TunewrightApp(LineApp):
         self.plain_ascii = plain_ascii
         self.notify_command = notify
         self._typed_before = keys
-        self._machine = machine or Watch(places())
+        self._here = machine or Watch(places())
+        self._machine = self._here if invented is None else lambda: invented
+        # The device that was chosen here, while another machine is planned on.
+        self._device_here: str | None = None
         self._endings = Endings()
         self._looking_for_endings = False
         self._said_while_looking = False
@@ -311,11 +317,11 @@ class TunewrightApp(LineApp):
             self._look_at_machine()
 
     def _look_at_machine(self) -> None:
-        known = self.bench.environment
+        known, machine = self.bench.environment, self._machine
 
-        def look() -> tuple[Snapshot, Environment | None]:
-            snapshot = self._machine()
-            return snapshot, None if known else read_environment(snapshot.host)
+        def look() -> tuple[Callable[[], Snapshot], Snapshot, Environment | None]:
+            snapshot = machine()
+            return machine, snapshot, None if known else read_environment(snapshot.host)
 
         self.run_worker(
             lambda: self.from_thread(self._saw, *look()),
@@ -330,7 +336,30 @@ class TunewrightApp(LineApp):
             where = unsaved.filename or self.bench.path
             self.notice(f"NOT SAVED: {unsaved.strerror or unsaved}: {plain(str(where))}")
 
-    def _saw(self, snapshot: Snapshot, environment: Environment | None) -> None:
+    def plan_on(self, machine: Snapshot | None) -> None:
+        """Plan on `machine` from now on; None is the machine at hand."""
+        bench = self.bench
+        if machine is not None and self._device_here is None:
+            self._device_here = bench.inputs.device
+        device = AUTO if machine is not None else self._device_here
+        self._machine = self._here if machine is None else lambda: machine
+        bench.leave_machine()
+        if device is not None and bench.inputs.device != "cpu":
+            bench.answer(device=device)
+        if machine is None:
+            self._device_here = None
+        self._look_at_machine()
+        self.show_all()
+
+    def _saw(
+        self,
+        machine: Callable[[], Snapshot],
+        snapshot: Snapshot,
+        environment: Environment | None,
+    ) -> None:
+        if machine is not self._machine:
+            # Another machine was named while this one was being read.
+            return
         if self.bench.saw(snapshot, environment) or self.pane.STEP == "machine":
             self.show_all()
         else:

@@ -33,6 +33,9 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "when_busy", ("w",), "wait", "wait for a busy device, or take another one", ("machine",)
     ),
+    Command(
+        "what_if", ("m",), "what if", "plan on a machine that is not here: 8x H100", ("machine",)
+    ),
     Command("choose", ("enter",), "choose", "answer with the marked choice", ("goal",)),
     Command("onward", ("enter",), "next", "take the verdict and go on", ("goal",)),
     Command("unanswer", ("backspace",), "question before", "take back the last answer", ("goal",)),

@@ -194,7 +194,7 @@ def open_screens(
             plain_ascii=plain_ascii or asked_for(),
             notify=notify,
             keys=typed.taken(),
-            machine=None if invented is None else lambda: invented,
+            invented=invented,
         )
     except BaseException:
         sys.stdout.write("\x1b[?1049l")

@@ -164,7 +164,7 @@ def _method(bench: Workbench) -> None:
                 bench.answer(method=said)
             break
         say.line("  one of those methods")
-    for line in plan_lines(bench.session):
+    for line in plan_lines(bench.session, bench.prices):
         say.line(f"  {line}")
     bench.confirm("method")
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from tunewright.engine.plan import Plan
 from tunewright.engine.session import Session
 from tunewright.engine.text import plain, size
+
+if TYPE_CHECKING:
+    from tunewright.hardware.prices import Prices
 
 # What most people look at; the rest is one flag away.
 _SHOWN = (
@@ -22,8 +26,9 @@ _SHOWN = (
 )
 
 
-def plan_lines(session: Session) -> Iterator[str]:
-    """The plan of a session, line by line. Text of the person's files is made plain."""
+def plan_lines(session: Session, prices: Prices | None = None) -> Iterator[str]:
+    """The plan of a session, line by line, with its cost where there are prices. Text of the
+    person's files is made plain."""
     plan, recorded = session.plan, session.recorded
     assert plan is not None
     yield f"{plain(session.inputs.name)}: {plain(session.inputs.model)}"
@@ -47,9 +52,22 @@ def plan_lines(session: Session) -> Iterator[str]:
             yield f"  {key} = {plain(str(decision.value))}: {plain(decision.because)}"
     yield f"  ({len(plan.settings)} settings with their reasons: --json)"
     yield ""
+    if recorded is not None and prices is not None:
+        from tunewright.engine.plan_cost import cost_words
+
+        yield f"cost    {plain(cost_words(plan, recorded, prices))}"
     yield "stages  " + ", ".join(stage.id for stage in plan.stages)
     for warning in plan.warnings:
         yield f"warning {warning}"
+
+
+def cost_data(session: Session, prices: Prices | None) -> dict[str, Any]:
+    """{"cost": …} of a plan as data, null where it is unknown; {} without prices."""
+    if prices is None or session.plan is None or session.recorded is None:
+        return {}
+    from tunewright.engine.plan_cost import plan_cost
+
+    return {"cost": plan_cost(session.plan, session.recorded, prices)}
 
 
 def _fits(plan: Plan) -> Iterator[str]:

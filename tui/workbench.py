@@ -34,6 +34,7 @@ from tunewright.engine.session import (
     load_session,
 )
 from tunewright.hardware.errors import Problem
+from tunewright.hardware.prices import own_prices
 from tunewright.hardware.snapshot import Snapshot
 from tunewright.tui.history import History
 from tunewright.tui.looking import DataFound, ModelFound
@@ -70,6 +71,8 @@ class Workbench:
         self.run_lives = False
         # What the evidence run decided; None until it was read, and when rows or model change.
         self.decided: Decided | None = None
+        # The person's own; no cost is shown without them.
+        self.prices = own_prices()
         self.ticket = 0
         self.saver = Saver()
         self.history = History()
@@ -205,6 +208,11 @@ class Workbench:
             return False
         self.replan()
         return True
+
+    def leave_machine(self) -> None:
+        """Another machine is planned on from now on: what is known of this one is forgotten."""
+        self.snapshot = self.environment = self.plan = self._planned_on = None
+        self.history = History()
 
     def replan(self) -> None:
         """Make the plan from what is known; it stays None while something is missing."""

@@ -36,9 +36,12 @@ def read_device(door: Door, index: int) -> Whole:
     uuid = device.ask("uuid", "nvmlDeviceGetUUID")
     pci = device.put("pci_bus_id", lambda: _bus_id(device))
     amounts = device.put("memory", lambda: memory(device))
+    node = None
     if amounts is None:
         reason = device.unknown.pop("memory")
         device.unknown.update(dict.fromkeys(("total_bytes", "free_bytes", "used_bytes"), reason))
+        # On a Grace board the kernel may have the memory, as a node of the host (driver 530 on).
+        node = device.section().ask("memory_node", "nvmlDeviceGetNumaNodeId")
     found = device.ask("compute_capability", "nvmlDeviceGetCudaComputeCapability")
     capability = None if found is None else (int(found[0]), int(found[1]))
     gpu = Gpu(
@@ -58,6 +61,7 @@ def read_device(door: Door, index: int) -> Whole:
         board=board(device, pci),
         health=health(device),
         nvlink=nvlink(device),
+        memory_node=None if node is None else int(node),
         unknown=device.unknown,
     )
     split = is_split(device)

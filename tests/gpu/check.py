@@ -2,7 +2,10 @@
 
 Needs an NVIDIA GPU; on a machine without one it says so and checks nothing. CUDA's side needs a
 torch that sees the device, and nvidia-smi's its program: rows without them say "skipped". Nothing
-is changed on the device; about 300 MiB of it are held for a moment. Exit code 1 when a row differs.
+is changed on the device; some 300 MiB of it are held for a moment, and up to 3 GiB by three steps
+of a training (`step.py`), whose measured peak is held against the plan's. Where it is outside of
+what was predicted, the recorded memory is split into line items and the wrong one is named. Exit
+code 1 when a row differs.
 
     python tests/gpu/check.py
 
@@ -19,7 +22,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from attribution import wrong_term
 
 from tunewright.hardware.capability import architecture
 from tunewright.hardware.catalogue import part_of
@@ -27,6 +33,7 @@ from tunewright.hardware.live import LiveReader
 from tunewright.hardware.snapshot import Gpu, Snapshot
 from tunewright.hardware.take import take_snapshot
 
+HERE = Path(__file__).parent
 MIB = 1 << 20
 
 
@@ -218,13 +225,63 @@ def cuda_lines(gpu: Gpu) -> Iterator[Line]:
         "not listed (a container?)" if held is None else f"{held // MIB} MiB",
         held is None or held >= 256 * MIB,
     )
+    if found["free"] < 3 << 30:
+        yield skipped(
+            f"{who} a training step", f"{found['free'] // MIB} MiB are free, 3 GiB needed"
+        )
+        return
+    yield from step_lines(who, _in_process(gpu.uuid, str(HERE / "step.py")))
+
+
+# -- a training step
+
+# What of a prediction torch allocates; the rest of it is CUDA's and the libraries'.
+TENSORS = ("weights", "adapters", "other-models", "optimizer", "gradients", "activations", "scores",
+           "loss", "workspace")  # fmt: skip
+
+
+def step_lines(who: str, told: dict[str, Any]) -> Iterator[Line]:
+    """What three steps of a training took (the output of `step.py`), against what was planned."""
+    if "why" in told:
+        yield skipped(f"{who} a training step", str(told["why"]))
+        return
+    if "measured" not in told:
+        yield skipped(f"{who} a training step", f"the plan trained on {told['device']}")
+        return
+    measured = told["measured"]
+    holds = told["low"] <= measured <= told["safe"]
+    yield line(
+        f"{who} peak of a training step, MiB allocated",
+        f"{told['expected'] // MIB} ({told['low'] // MIB} to {told['safe'] // MIB})",
+        measured // MIB,
+        holds,
+    )
+    # The recording has to account for what the allocator counted, or it names a wrong term.
+    recorded = told["found"]["peak"]
+    complete = abs(recorded - measured) <= 0.02 * measured
+    yield line(
+        f"{who} the recorded memory adds up to that peak, MiB",
+        measured // MIB,
+        recorded // MIB,
+        complete,
+    )
+    if holds or not complete:
+        return
+    predicted = {id: told["predicted"].get(id, 0) for id in TENSORS}
+    term, mine, theirs = wrong_term(predicted, told["found"]["items"])
+    yield line(f"{who} the term that is off: {term}, MiB", mine // MIB, theirs // MIB, False)
 
 
 def _cuda(uuid: str) -> dict[str, Any]:
+    return _in_process(uuid, "-c", CUDA)
+
+
+def _in_process(uuid: str, *words: str) -> dict[str, Any]:
+    """The JSON of a Python process that sees one device alone; {"why": …} when it failed."""
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": uuid}
     done = subprocess.run(
-        [sys.executable, "-c", CUDA],
-        env=environment, capture_output=True, text=True, timeout=300, check=False,
+        [sys.executable, *words],
+        env=environment, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,8 @@ def test_a_part_holds_together(part: Part) -> None:
     kept = 0.3 if part.unified else 0.1
     assert (1 - kept) * part.total_bytes < part.memory_bytes < part.total_bytes
     assert len(part.source) > 20
+    # A page of the part itself, not the front door of a site.
+    assert re.match(r"https://[\w.]+/\S+/\S+", part.page)
     assert part.watts > 0
     assert part.bandwidth > 50e9
     can = abilities(part.capability)
@@ -70,6 +73,66 @@ def test_rates_are_those_of_the_multiprocessors_and_clock_that_are_published() -
         assert row.get("bf16", row.get("fp16")) == pytest.approx(rate, rel=0.03), row["name"]
         checked += 1
     assert checked > 80
+
+
+def test_every_row_is_as_its_page_has_it_or_says_where_not() -> None:
+    import tomllib
+
+    from tunewright.hardware import catalogue as module
+
+    table = tomllib.loads(module._FILE.read_text())
+    pages = tomllib.loads(Path(__file__).with_name("published_pages.toml").read_text())
+    held = 0
+    for row in (row for group in table["parts"].values() for row in group):
+        if row["page"].startswith("https://"):
+            continue
+        gbs, watts, sms, mhz, capability, _ = pages[row["page"]]
+        otherwise = [
+            name
+            for name, mine, theirs, tolerance in (
+                ("bandwidth", row["gbs"], gbs, 0.03),
+                ("watts", row["watts"], watts, 0.03),
+                ("multiprocessors", row.get("sms", sms), sms, 0),
+                ("clock", row.get("mhz", mhz), mhz, 0.02),
+            )
+            if mine != pytest.approx(theirs, rel=tolerance)
+        ]
+        assert row["cc"] == capability, row["name"]
+        assert not otherwise or "but" in row, (row["name"], otherwise)
+        held += not otherwise
+    # Of 110 rows nine have another page, and some thirty differ in one figure and say so.
+    assert held >= 70
+
+
+@pytest.mark.parametrize(
+    ("capability", "least", "most"),
+    [
+        # Dense 16-bit flop for each byte of memory traffic, of all parts of a capability: a digit
+        # that slipped, a bandwidth in bits or the rate of a whole system is out of the range. (A
+        # sparse rate is found by the multiprocessors and the clock, above.)
+        ("7.0", 100, 145), ("7.2", 80, 115), ("7.5", 60, 205), ("8.0", 150, 205),
+        ("8.6", 65, 220), ("8.7", 110, 210), ("8.9", 110, 460), ("9.0", 30, 380),
+        ("10.0", 225, 320), ("10.3", 290, 320), ("11.0", 540, 960), ("12.0", 80, 310),
+        ("12.1", 450, 470),
+    ],
+)  # fmt: skip
+def test_compute_and_bandwidth_are_in_the_proportion_of_the_family(
+    capability: str, least: int, most: int
+) -> None:
+    family = [p for p in catalogue() if ".".join(map(str, p.capability)) == capability]
+    assert family
+    for part in family:
+        assert least <= part.fp16_flops / part.bandwidth <= most, part.name
+
+
+def test_every_capability_of_the_catalogue_has_a_range() -> None:
+    mark = next(
+        mark
+        for mark in test_compute_and_bandwidth_are_in_the_proportion_of_the_family.pytestmark
+        if mark.name == "parametrize"
+    )
+    ranged = {row[0] for row in mark.args[1]}
+    assert {".".join(map(str, part.capability)) for part in catalogue()} == ranged
 
 
 @pytest.mark.parametrize(

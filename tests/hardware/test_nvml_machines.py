@@ -6,9 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from stub_nvml import SNAPSHOT
-from stub_nvml.machines import MIB, desktop, h100_box, h100_mig, spark
+from stub_nvml.machines import MIB, desktop, grace, h100_box, h100_mig, orin, spark
+
+from tunewright.hardware.catalogue import part_of
+from tunewright.hardware.snapshot import Gpu, NumaNode, Snapshot
+from tunewright.hardware.unified import on_tegra, shown_by_cuda, tegra_gpu, with_host_memory
 
 Read = Callable[..., dict[str, Any]]
 
@@ -187,6 +192,59 @@ def test_memory_that_a_discrete_gpu_does_not_tell_stays_unknown(read_stub: Read)
     (gpu,) = read_stub(machine, code=SNAPSHOT)["gpus"]
     assert gpu["free_bytes"] is None
     assert gpu["memory_note"] is None
+
+
+def test_the_memory_of_a_gpu_on_a_grace_board_is_a_node_of_the_host(read_stub: Read) -> None:
+    snapshot = msgspec.convert(read_stub(grace(1), code=SNAPSHOT), Snapshot)
+    (gpu,) = snapshot.gpus
+    assert gpu.memory_node == 1
+    own = NumaNode(1, "", total_bytes=96 << 30, free_bytes=90 << 30)
+    host = msgspec.structs.replace(snapshot.host, numa=(NumaNode(0, "0-71", 1, 1), own))
+    (told,) = with_host_memory([msgspec.structs.replace(gpu, free_bytes=None)], host)
+    assert (told.total_bytes, told.free_bytes) == (96 << 30, 90 << 30)
+    assert told.memory_note == (
+        "memory node 1 of the host, which is this GPU's own (NVML says: Not Supported)"
+    )
+    assert "free_bytes" not in told.unknown
+    assert told.can["fp8"]
+
+
+def test_a_node_with_cpus_is_the_hosts_memory_and_no_gpus(read_stub: Read) -> None:
+    # Node 0 of any machine has CPUs.
+    (gpu,) = read_stub(grace(0), code=SNAPSHOT)["gpus"]
+    assert gpu["memory_node"] == 0
+    assert gpu["free_bytes"] is None
+    assert gpu["unknown"]["free_bytes"] == "NVML says: Not Supported"
+
+
+def test_a_jetson_whose_nvml_knows_little_is_completed_by_its_device_tree(
+    read_stub: Read, tmp_path: Path
+) -> None:
+    snapshot = msgspec.convert(read_stub(orin(), code=SNAPSHOT), Snapshot)
+    (gpu,) = snapshot.gpus
+    assert (gpu.compute_capability, gpu.free_bytes) == (None, None)
+    tree = tmp_path / "proc/device-tree"
+    tree.mkdir(parents=True)
+    (tree / "model").write_text("NVIDIA Jetson AGX Orin Developer Kit\0")
+    (tree / "compatible").write_text("nvidia,p3737-0000+p3701-0000\0nvidia,tegra234\0")
+    (known,) = with_host_memory(on_tegra([gpu], tegra_gpu(tmp_path)), snapshot.host)
+    assert known.uuid == gpu.uuid
+    assert (known.compute_capability, known.can["bf16"]) == ((8, 7), True)
+    assert known.free_bytes == snapshot.host.ram_available_bytes
+    part = part_of(msgspec.structs.replace(known, total_bytes=61 << 30))
+    assert part is not None
+    assert part.name == "Jetson AGX Orin 64GB"
+    # Beside a board that is none, a device stays what NVML calls it.
+    assert on_tegra([gpu], None) == (gpu,)
+
+
+def test_cuda_visible_devices_is_honoured_on_a_jetson_without_nvml() -> None:
+    board = Gpu(0, None, "NVIDIA Jetson AGX Xavier", None, None, None, (7, 2))
+    assert shown_by_cuda(board, {}) == ((board,), ())
+    assert shown_by_cuda(board, {"CUDA_VISIBLE_DEVICES": "0"})[0] == (board,)
+    gpus, troubles = shown_by_cuda(board, {"CUDA_VISIBLE_DEVICES": ""})
+    assert gpus == ()
+    assert "hides" in troubles[0].what
 
 
 VOLTA = (

@@ -111,3 +111,21 @@ def spark() -> str:
         "gpu NVIDIA GB10\nuuid GPU-10100000-cccc\ncapability 12 1\n"
         "fail nvmlDeviceGetMemoryInfo_v2 3\nfail nvmlDeviceGetMemoryInfo 3\n"
     )
+
+
+def grace(node: int) -> str:
+    """A GH200 whose memory the kernel holds as a memory node, and NVML does not tell."""
+    return _HEAD + (
+        "gpu NVIDIA GH200 480GB\nuuid GPU-20000000-dddd\ncapability 9 0\n"
+        "fail nvmlDeviceGetMemoryInfo_v2 3\nfail nvmlDeviceGetMemoryInfo 3\n"
+        f"set nvmlDeviceGetNumaNodeId {node}\n"
+    )
+
+
+def orin() -> str:
+    """An AGX Orin, whose NVML names the part of the chip and knows next to nothing."""
+    return _HEAD + (
+        "gpu Orin (nvgpu)\nuuid GPU-30000000-eeee\n"
+        "fail nvmlDeviceGetMemoryInfo_v2 3\nfail nvmlDeviceGetMemoryInfo 3\n"
+        "fail nvmlDeviceGetCudaComputeCapability 3\n"
+    )

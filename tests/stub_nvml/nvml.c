@@ -282,6 +282,9 @@ NUMBER(nvmlDeviceGetPowerManagementDefaultLimit)
 NUMBER(nvmlDeviceGetPerformanceState)
 NUMBER(nvmlDeviceGetPersistenceMode)
 NUMBER(nvmlDeviceGetComputeMode)
+#ifndef OLD_DRIVER
+NUMBER(nvmlDeviceGetNumaNodeId)
+#endif
 NUMBER(nvmlDeviceGetDisplayMode)
 NUMBER(nvmlDeviceGetDisplayActive)
 NUMBER(nvmlDeviceGetCurrPcieLinkGeneration)

@@ -114,7 +114,7 @@ def test_the_catalogue_is_listed_with_its_sources(program: Program) -> None:
     assert "RTX 4090 24GB" in program("hardware", "--list").stdout
     parts = json.loads(program("hardware", "--list", "--json").stdout)
     assert len(parts) >= 80
-    assert all(part["source"] for part in parts)
+    assert all(part["source"] and part["page"].startswith("https://") for part in parts)
 
 
 def test_prices_are_the_persons_own(program: Program, tmp_path: Path) -> None:

@@ -87,6 +87,23 @@ def test_a_comparison_has_a_cell_for_each_and_its_cost(
     assert first["cost"]["expected"] == pytest.approx(0.5 * first["hours"]["expected"])
 
 
+def test_prices_of_a_persons_own_are_told_beside_the_ways(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text('currency = "EUR"\n[prices."RTX 4090"]\nper_hour = 0.5\n')
+    assert run(["size", *ON, "--prices", str(prices), "--tokens", "1000000"]) == 0
+    told = capsys.readouterr().out
+    (line,) = [line for line in told.splitlines() if line.startswith("cost:")]
+    assert "0.50 EUR an hour of 1x RTX 4090 24GB; lora" in line
+    monkeypatch.setenv("TUNEWRIGHT_PRICES", str(prices))
+    assert run(["size", *ON]) == 0
+    assert "--tokens N says how long" in capsys.readouterr().out
+    monkeypatch.setenv("TUNEWRIGHT_PRICES", str(tmp_path / "none"))
+    assert run(["size", *ON]) == 2
+    assert "cannot read the prices" in capsys.readouterr().err
+
+
 def test_the_quoted_table_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["size", "--table"]) == 0
     told = capsys.readouterr().out

@@ -27,6 +27,7 @@ from tunewright.tui.machine_text import (
     without_gpu,
 )
 from tunewright.tui.panes.pane import Pane
+from tunewright.tui.screens.what_if import WhatIf
 from tunewright.tui.widgets.lines import Lines, wrapped
 from tunewright.tui.widgets.rows import Column, Row, Rows
 
@@ -130,7 +131,8 @@ class MachinePane(Pane):
     def _head(self, snapshot: Snapshot, width: int) -> list[Text]:
         lines = []
         if snapshot.simulated:
-            lines.append(Text("SIM: this machine was named or loaded, it is not here", "bold"))
+            told = "SIM: this machine was named or loaded, it is not here; esc: back to this one"
+            lines += wrapped(Text(told, "bold"), width, 5)
         system = system_line(snapshot)
         if system:
             lines += wrapped(Text(system, "dim"), width, 2)
@@ -329,6 +331,21 @@ class MachinePane(Pane):
         waits = self.bench.inputs.when_busy == "wait"
         self.bench.answer(when_busy="another" if waits else "wait")
         self.post_message(self.Changed())
+
+    def do_what_if(self) -> None:
+        """Plan on a machine that is not here."""
+        self.app.push_screen(WhatIf(), self._imagined)
+
+    def _imagined(self, machine: Snapshot | None) -> None:
+        if machine is not None:
+            self.tunewright.plan_on(machine)
+
+    def back(self) -> bool:
+        snapshot = self.bench.snapshot
+        if snapshot is None or not snapshot.simulated:
+            return False
+        self.tunewright.plan_on(None)
+        return True
 
     def on_rows_moved(self) -> None:
         self.show()

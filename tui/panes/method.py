@@ -78,7 +78,7 @@ class MethodPane(Pane):
     MethodPane #method-lower {{ height: 1fr; max-height: 12; }}
     MethodPane #items {{ width: {_ITEMS_WIDTH}; }}
     MethodPane #knobs {{ width: 1fr; height: 1fr; }}
-    MethodPane #method-foot {{ height: 2; }}
+    MethodPane #method-foot {{ height: auto; min-height: 2; max-height: 3; }}
     MethodPane #method-more {{ height: auto; margin-top: 1; }}
     MethodPane #detail {{ height: 1fr; }}
     MethodPane #detail-lines {{ height: auto; margin-top: 1; }}
@@ -277,7 +277,7 @@ class MethodPane(Pane):
         foot, knobs = self.query_one("#method-foot", Lines), self.query_one("#knobs", Rows)
         knob = self._knob(plan)
         if not knobs.has_focus or knob is None:
-            foot.show(room_lines(what_if, plan, width))
+            foot.show(room_lines(what_if, plan, width, self.bench.prices))
             return
         value = self._next(what_if, knob, plan.value(knob.key))
         after = None if value is None else what_if.changed(plan.method.value, knob.key, value)

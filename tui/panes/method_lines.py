@@ -9,12 +9,14 @@ from rich.text import Text
 
 from tunewright.engine.data.assumed import assumed_words
 from tunewright.engine.plan import Decision, MethodFit, Plan
+from tunewright.engine.plan_cost import cost_words
 from tunewright.engine.sizing import WhatIf
 from tunewright.engine.text import plain, shorten, size
 from tunewright.engine.train.defaults import total_steps
 from tunewright.engine.train.registry import method, methods
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.memory.estimate import MemoryEstimate
+from tunewright.hardware.prices import Prices
 from tunewright.tui.knobs import KNOBS, told
 from tunewright.tui.widgets.gauge import STYLES
 from tunewright.tui.widgets.rows import Row
@@ -166,8 +168,9 @@ def knob_lines(
     return [*why, *wrapped(f"{told(value)}: ", brings + said_of(after.chosen()), width, 1, "bold")]
 
 
-def room_lines(what_if: WhatIf, plan: Plan, width: int) -> list[Text]:
-    """How much more would fit with all else as it stands, and the first warning of the plan."""
+def room_lines(what_if: WhatIf, plan: Plan, width: int, prices: Prices | None = None) -> list[Text]:
+    """How much more would fit with all else as it stands, what the training costs where there are
+    prices, and the first warning of the plan."""
     id, facts = plan.method.value, what_if.recorded.data
     length, rows = what_if.room(id, "length"), what_if.room(id, "rows")
     text = "not even one row; a smaller model, or free memory"
@@ -180,7 +183,10 @@ def room_lines(what_if: WhatIf, plan: Plan, width: int) -> list[Text]:
             f"rows of {length:,} tokens{whole} (longest now {facts.length_max:,}), or "
             f"{rows:,} rows at once{most} (now {now:,})"
         )
-    lines = wrapped("room for: ", text, width, 1 if plan.warnings else 2, "bold")
+    alone = not plan.warnings and prices is None
+    lines = wrapped("room for: ", text, width, 2 if alone else 1, "bold")
+    if prices is not None:
+        lines += wrapped("cost: ", cost_words(plan, what_if.recorded, prices), width, 1, "bold")
     if plan.warnings:
         more = len(plan.warnings) - 1
         rest = f" ({more} more: w)" if more else ""

@@ -30,6 +30,16 @@ def add_hardware(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_prices(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    parser.add_argument(
+        "--prices",
+        type=Path,
+        metavar="FILE",
+        help='your own prices, TOML: currency = "EUR" and, for each part, [prices."RTX 4090"] with '
+        "per_hour = 0.4, or purchase = 1900 and years = 3 (default: $TUNEWRIGHT_PRICES)",
+    )
+
+
 def named_machine(options: argparse.Namespace) -> Snapshot | None:
     """The machine of `--hardware`, which can only be planned on; None for this one."""
     if options.hardware is None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunewright.hardware.errors import Exit
 from tunewright.tui import say
-from tunewright.tui.verbs.common import add_hardware, add_json
+from tunewright.tui.verbs.common import add_hardware, add_json, add_prices
 
 if TYPE_CHECKING:
     import argparse
@@ -29,25 +28,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--list", action="store_true", help="the parts that --hardware knows, with their sources"
     )
-    parser.add_argument(
-        "--prices",
-        type=Path,
-        metavar="FILE",
-        help='your own prices, TOML: currency = "EUR" and, for each part, '
-        '[prices."RTX 4090"] with per_hour = 0.4, or purchase = 1900 and years = 3',
-    )
+    add_prices(parser)
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     from tunewright.engine.places import places
-    from tunewright.hardware.prices import cost_of, load_prices
+    from tunewright.hardware.prices import cost_of, own_prices
     from tunewright.hardware.watch import Watch
     from tunewright.hardware.whatif import imagine
 
     if options.list:
         return _list(options.json)
-    prices = None if options.prices is None else load_prices(options.prices.expanduser())
+    prices = own_prices(options.prices)
     look: Callable[[], Snapshot]
     if options.hardware is None:
         look = Watch(places())
@@ -175,7 +168,9 @@ def _list(as_json: bool) -> int:
     )
     say.line()
     say.line(
-        "Rates in Tflop/s, dense, 32-bit accumulation; NVLink in GB/s both ways; the sources of"
+        "Rates in Tflop/s, dense, 32-bit accumulation; NVLink in GB/s both ways. --list --json"
     )
-    say.line("each figure: --json")
+    say.line(
+        "has the source of each part, a page that was read for it, and where that page differs."
+    )
     return Exit.DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,14 +107,18 @@ def _plan_differs(
 
 
 def _dry_run(session: Session, wanted: Session, changed: bool, as_json: bool) -> int:
-    from tunewright.tui.plan_text import plan_lines
+    from tunewright.tui.plan_text import cost_data, plan_lines
 
-    plan = wanted.plan
+    plan, prices = wanted.plan, None
     assert plan is not None
+    if os.environ.get("TUNEWRIGHT_PRICES"):
+        from tunewright.hardware.prices import own_prices
+
+        prices = own_prices()
     if as_json:
-        say.data({"plan": plan, "plan_differences": []})
+        say.data({"plan": plan, "plan_differences": []} | cost_data(wanted, prices))
     else:
-        for line in plan_lines(wanted):
+        for line in plan_lines(wanted, prices):
             say.line(line)
         say.line()
         made = "made now: the session had none" if session.plan is None else "as recorded"

@@ -20,6 +20,7 @@ from tunewright.tui.verbs.sizes import (
     reverse,
     tell_reverse,
     tell_ways,
+    way_cost,
     way_data,
 )
 from tunewright.tui.verbs.traced import add_trace, tell_trace, trace_data, trace_plan
@@ -70,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
     from tunewright.engine.choose import cheapest_changes, recommend
     from tunewright.engine.choose import options as ways_of
     from tunewright.engine.sizing import WhatIf
+    from tunewright.hardware.prices import own_prices
 
     inputs, recorded, source = _look(options)
     what_if = WhatIf(inputs, recorded, assumed=True)
@@ -81,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
     ask = ask_of(options, shape.max_position_embeddings)
     found = ways_of(shape, machine, ask)
     best, because, rule = recommend(found)
+    prices = own_prices(options.prices)
     beyond = is_beyond_plans(options)
     shown = best or min(found, key=lambda one: one.estimate.expected_bytes)
     verdict = shown.verdict if beyond else plan.chosen().verdict
@@ -109,6 +112,8 @@ def run(options: argparse.Namespace) -> int:
             tell_trace(traced, plan.chosen().estimate)
         say.line()
         tell_ways(found, because, best)
+        if prices is not None:
+            say.line(way_cost(shown, machine, prices))
         say.line()
         tell_reverse(answers)
         for one in changes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunewright.hardware.errors import Exit, Problem
 from tunewright.tui import say
+from tunewright.tui.verbs.common import add_prices
 
 if TYPE_CHECKING:
     import argparse
@@ -19,7 +20,7 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
         "--compare", metavar="MACHINES", help="with commas between: 'RTX 4090, L40S, 8x H100'"
     )
     group.add_argument("--models", metavar="NAMES", help="with commas between; else MODEL")
-    group.add_argument("--prices", metavar="FILE", help="your own price file, for the cost")
+    add_prices(group)
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -31,7 +32,7 @@ def compare(options: argparse.Namespace) -> int:
     from tunewright.engine.choose import options as ways_of
     from tunewright.engine.homes import cache_home
     from tunewright.engine.model_shape import model_shape
-    from tunewright.hardware.prices import cost_of, load_prices
+    from tunewright.hardware.prices import cost_of, own_prices
     from tunewright.hardware.whatif import imagine
     from tunewright.tui.verbs.sizes import ask_of
 
@@ -43,7 +44,7 @@ def compare(options: argparse.Namespace) -> int:
             why="--compare names machines, and --models (or MODEL) models",
             cure="tunewright size --compare 'RTX 4090, L40S' --models Qwen/Qwen3-8B",
         )
-    prices = None if options.prices is None else load_prices(Path(options.prices))
+    prices = own_prices(options.prices)
     shapes = [(name, model_shape(name, Path.cwd(), cache_home()).shape) for name in names]
     boxes = [(spec, imagine(spec)) for spec in machines]
     cells: list[dict[str, Any]] = []
@@ -78,7 +79,7 @@ def compare(options: argparse.Namespace) -> int:
     if options.json:
         say.data({"tokens": options.tokens or _TOKENS, "cells": cells})
     else:
-        _tell(cells, options.tokens or _TOKENS, options.prices)
+        _tell(cells, options.tokens or _TOKENS, priced=prices is not None)
     return Exit.DONE if any(cell["fits"] != "no" for cell in cells) else Exit.DOES_NOT_FIT
 
 
@@ -86,7 +87,7 @@ def _named(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
-def _tell(cells: list[dict[str, Any]], tokens: int, prices: str | None) -> None:
+def _tell(cells: list[dict[str, Any]], tokens: int, *, priced: bool) -> None:
     from tunewright.engine.text import size
 
     say.table(
@@ -107,7 +108,7 @@ def _tell(cells: list[dict[str, Any]], tokens: int, prices: str | None) -> None:
     )
     say.line()
     say.line(f"hours for {tokens:,} tokens of training (--tokens), from FLOPs and bandwidth")
-    if prices is None:
+    if not priced:
         say.line("cost: name a price file of your own with --prices (tunewright hardware --help)")
 
 

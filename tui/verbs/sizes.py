@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import argparse
 
     from tunewright.engine.choose import Ask, Option
+    from tunewright.hardware.prices import Prices
     from tunewright.hardware.shapes import ModelShape
     from tunewright.hardware.snapshot import Snapshot
 
@@ -165,6 +166,30 @@ def _hours(option: Option) -> str:
     if option.hours is None:
         return "-"
     return f"{option.hours.expected:.1f} ({option.hours.low:.1f}-{option.hours.high:.1f})"
+
+
+def way_cost(option: Option, machine: Snapshot, prices: Prices) -> str:
+    """What the devices of one way cost, for the tokens that are given or by the hour."""
+    import msgspec
+
+    from tunewright.engine.text import plain
+    from tunewright.hardware.prices import cost_of
+
+    # As many of the machine's devices as the way uses, those with the most free memory first.
+    ranked = sorted(machine.gpus, key=lambda gpu: -(gpu.free_bytes or 0))
+    used = tuple(ranked[: option.devices]) if option.setup.device == "cuda" else ()
+    cut = {gpu.mig.parent_uuid for gpu in used if gpu.mig is not None}
+    split = tuple(gpu for gpu in machine.split if gpu.uuid in cut)
+    hour = cost_of(msgspec.structs.replace(machine, gpus=used, split=split), prices)
+    if hour is None:
+        return "cost: unknown, the price file has none of the devices"
+    told = f"cost: {hour.per_hour:.2f} {plain(hour.currency)} an hour of {hour.because}"
+    if option.hours is None:
+        return f"{told}; --tokens N says how long"
+    each = (hour.per_hour * hours for hours in (
+        option.hours.expected, option.hours.low, option.hours.high))  # fmt: skip
+    expected, low, high = each
+    return f"{told}; {option.id} {expected:.2f} ({low:.2f}-{high:.2f}) {plain(hour.currency)}"
 
 
 def way_data(option: Option) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from tunewright.hardware.errors import Exit
 from tunewright.tui import say
 from tunewright.tui.verbs.common import (
     add_hardware,
+    add_prices,
     add_running,
     launch_options,
     launched,
@@ -48,14 +49,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the planned session here")
     add_hardware(parser)
+    add_prices(parser)
     add_running(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     from tunewright.engine.planner import replan
     from tunewright.engine.session import VERSION, Session, rebase, save_session
+    from tunewright.hardware.prices import own_prices
     from tunewright.tui.follow import follow
-    from tunewright.tui.plan_text import plan_lines
+    from tunewright.tui.plan_text import cost_data, plan_lines
 
     here = Path.cwd()
     session = Session(version=VERSION, inputs=_inputs(options))
@@ -65,10 +68,11 @@ def run(options: argparse.Namespace) -> int:
         save_session(rebase(planned, here, options.save.absolute().parent), options.save)
         say.note(f"session written to {options.save}")
     if options.dry_run:
+        prices = own_prices(options.prices)
         if options.json:
-            say.data({"plan": planned.plan})
+            say.data({"plan": planned.plan} | cost_data(planned, prices))
         else:
-            for line in plan_lines(planned):
+            for line in plan_lines(planned, prices):
                 say.line(line)
         assert planned.plan is not None
         return Exit.DOES_NOT_FIT if planned.plan.chosen().verdict == "no" else Exit.DONE

@@ -167,3 +167,59 @@ def test_what_can_do_nothing_says_why(walked: Callable[..., TunewrightApp]) -> N
         assert app.bench.inputs.device == "auto"
 
     walked(lambda: NONE, walk)
+
+
+def test_a_machine_that_is_not_here_is_named_planned_on_and_left_again(
+    walked: Callable[..., TunewrightApp],
+) -> None:
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        def seen() -> Snapshot:
+            assert app.bench.snapshot is not None
+            return app.bench.snapshot
+
+        await until(pilot, lambda: isinstance(app.bench.plan, Plan))
+        await pilot.press("space")
+        here = app.bench.inputs.device
+        assert here == seen().gpus[0].uuid
+
+        await pilot.press("m")
+        await until(pilot, lambda: "What if" in shown(app))
+        # A typing error is answered with the nearest name, where one types.
+        await pilot.press(*"H1000", "enter")
+        await until(pilot, lambda: "the nearest: H100" in shown(app))
+        assert not seen().simulated
+        # The catalogue completes what is begun, after a count.
+        await pilot.press(*["backspace"] * 5, *"4x a100 s", "tab", "enter")
+        await until(pilot, lambda: app.bench.snapshot is not None and seen().simulated)
+        assert [gpu.name for gpu in seen().gpus] == ["NVIDIA A100-SXM4-80GB"] * 4
+        await until(pilot, lambda: isinstance(app.bench.plan, Plan) and "SIM" in shown(app))
+        # The device chosen here is none of that machine.
+        assert app.bench.inputs.device == "auto"
+        recorded = app.bench.session.recorded
+        assert recorded is not None
+        assert recorded.snapshot.simulated
+
+        await pilot.press("m", *"rtx 3090", "down", "down", "enter")
+        await until(pilot, lambda: "3090 Ti" in shown(app) and isinstance(app.bench.plan, Plan))
+
+        await pilot.press("escape")
+        await until(pilot, lambda: app.bench.snapshot is not None and not seen().simulated)
+        await until(pilot, lambda: isinstance(app.bench.plan, Plan) and "SIM" not in shown(app))
+        assert app.bench.inputs.device == here
+        assert app.bench.place.step == "machine"
+
+    walked(lambda: box("8x H100 80GB"), walk)
+
+
+def test_a_box_opened_and_left_changes_nothing(walked: Callable[..., TunewrightApp]) -> None:
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await until(pilot, lambda: isinstance(app.bench.plan, Plan))
+        before = app.bench.snapshot
+        await pilot.press("m", *"8x H", "escape")
+        await pilot.pause()
+        assert app.bench.snapshot is not None
+        assert before is not None
+        assert app.bench.snapshot.host == before.host
+        assert not app.bench.snapshot.simulated
+
+    walked(lambda: box("RTX 4090"), walk)

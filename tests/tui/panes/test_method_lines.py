@@ -13,6 +13,7 @@ from tunewright.engine.sizing import WhatIf
 from tunewright.engine.train.names import settings
 from tunewright.engine.train.registry import method, methods
 from tunewright.hardware.errors import Problem
+from tunewright.hardware.prices import Price, Prices
 from tunewright.tui.knobs import KNOBS, knobs_of, stepped, told
 from tunewright.tui.panes.method_lines import (
     advice_lines,
@@ -237,3 +238,14 @@ def test_steps_end_and_start_from_values_between_them() -> None:
 def test_values_are_short() -> None:
     values = (True, 2e-5, 131072, ["q_proj", "v_proj"], "adamw_torch_fused", "x")
     assert [told(v) for v in values] == ["on", "2e-05", "131,072", "q+v", "AdamW", "x"]
+
+
+def test_the_cost_of_the_marked_method_is_told_where_there_are_prices() -> None:
+    tried = what_if()
+    plan = tried.plan("qlora")
+    assert isinstance(plan, Plan)
+    prices = Prices("EUR", {"RTX 4090": Price(per_hour=0.4)})
+    assert "cost:" not in said(room_lines(tried, plan, 78))
+    assert "0.40 EUR an hour" in said(room_lines(tried, plan, 200, prices))
+    # Room, cost and the first warning have a line each, whatever they say.
+    assert len(room_lines(tried, plan, 60, prices)) <= 3
