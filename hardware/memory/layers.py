@@ -193,8 +193,9 @@ def _norms(
     if stack.compiled:
         return precision.activation * width
     wide = 4 if precision.autocast or shape.model_type not in _LAYER_NORM else precision.residual
-    # A trained scale also needs the normalised input, in the residual's size.
-    scale = precision.residual if full and shape.model_type not in _LAYER_NORM else 0
+    # A trained scale also needs the normalised input, in the residual's size as a rule.
+    scale = 4 if stack.norms_in_float32 else precision.residual
+    scale = scale if full and shape.model_type not in _LAYER_NORM else 0
     return (wide + scale) * width
 
 

@@ -45,6 +45,9 @@ class Stack(msgspec.Struct, frozen=True):
     quantise_on_load_holes: float = 0.0
     logit_bytes_no_autocast: tuple[float, float] | None = None
     reserved_loose: float = 0.14
+    loads_all_kernels: bool = False
+    idle_logit_bytes: int = 0
+    norms_in_float32: bool = False
 
 
 _ROWS = (
@@ -77,7 +80,9 @@ _ROWS = (
         logit_bytes_no_autocast=(8, 10),
         casts_rest_to_float32=True,
         step_copies=2,
-        reserved_loose=0.2,
+        loads_all_kernels=True,
+        # The logits and their shifted copy, whose blocks are too small for a float32 buffer.
+        idle_logit_bytes=4,
     ),
     Stack(
         "ms-swift-1",
@@ -104,6 +109,7 @@ _ROWS = (
         keeps_4bit_inputs=2,
         quantises_head=True,
         untied=True,
+        norms_in_float32=True,
     ),
     Stack(
         "litgpt-2023",
@@ -118,6 +124,7 @@ _ROWS = (
         keeps_4bit_inputs=1,
         quantises_head=True,
         untied=True,
+        norms_in_float32=True,
     ),
     Stack(
         "torchtune-0.2",

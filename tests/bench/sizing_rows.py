@@ -173,6 +173,9 @@ def _training(row: dict[str, Any], shape: ModelShape) -> TrainingSetup:
         "devices": row["n_gpus"] or 1,
         "compiled": "compile" in (row["packing_loss_kernel"] or ""),
         "packed": False,
+        # finetune.py pads each row to model_max_length; its DeepSpeed file names 2e8.
+        "even_rows": row["family"] == "qwen1",
+        "reduce_bucket": 200_000_000 if row["family"] == "qwen1" else None,
         "optimizer_in_backward": bool(extra.get("optim_in_bwd")),
         "stack": stack,
     }
