@@ -169,7 +169,9 @@ def _attention(
     """
     rows = setup.micro_batch
     masked = (setup.packed or rows > 1) and setup.attention == "sdpa"
-    repeated = {"masked": masked, "always": kv != q, "never": False}[stack.repeats_kv]
+    repeated = {"masked": masked, "always": kv != q and setup.attention != "flash", "never": False}[
+        stack.repeats_kv
+    ]
     saved = a * (2 * q + 2 * (q if repeated else kv)) + 4 * shape.num_attention_heads
     if stack.keeps_fused_qkv and not repeated:
         saved += a * (q + kv)

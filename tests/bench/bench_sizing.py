@@ -52,7 +52,7 @@ def score(rows: list[dict[str, Any]]) -> tuple[list[Scored], list[Case], list[tu
     scored, cases, left = [], [], []
     for row in rows:
         if row.get("quality") == "C":
-            left.append((row["id"], "quality C: the source leaves settings open"))
+            left.append((str(row.get("id")), "quality C: the source leaves settings open"))
             continue
         try:
             case = case_of(row)
@@ -60,7 +60,7 @@ def score(rows: list[dict[str, Any]]) -> tuple[list[Scored], list[Case], list[tu
         except (Unclear, Problem) as reason:
             left.append((str(row.get("id")), str(reason)))
             continue
-        scored.append(Scored(row, expected, safe, case.measured))
+        scored.append(Scored(case.row, expected, safe, case.measured))
         cases.append(case)
     return scored, cases, left
 
@@ -119,7 +119,28 @@ def result(
         for family in dict.fromkeys(one.row["family"] for one in scored)
     }
     answer = {kind: summary(ones) for kind, ones in kinds.items()}
-    return answer | {"families": families, "peers": peers(cases)}, scored, left
+    assumed: dict[str, int] = {}
+    for case in cases:
+        for words in case.assumed:
+            assumed[words] = assumed.get(words, 0) + 1
+    told = {"families": families, "peers": peers(cases), "assumed": assumed}
+    return answer | told, scored, left
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file, one JSON object a line; OSError, or ValueError with the line's number."""
+    found = []
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from error
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} is no object")
+        found.append(row)
+    return found
 
 
 def main() -> int:
@@ -129,7 +150,7 @@ def main() -> int:
     parser.add_argument("--worst", type=int, default=0, metavar="N", help="the N largest errors")
     options = parser.parse_args()
     try:
-        rows = [json.loads(line) for line in options.rows.read_text("utf-8").splitlines() if line]
+        rows = read_rows(options.rows)
     except (OSError, ValueError) as error:
         print(f"{options.rows} cannot be read: {error}", file=sys.stderr)
         return 2
@@ -140,7 +161,7 @@ def main() -> int:
     _print(answer, left)
     for one in sorted(scored, key=lambda one: -abs(one.error))[: options.worst]:
         print(
-            f"{one.error:+7.1%}  {one.row['id']:<16} {one.row['model']} {one.row['method']}: "
+            f"{one.error:+7.1%}  {one.row['id'] or '':<16} {one.row['model']} {one.row['method']}: "
             f"{one.expected / GIB:.2f} GiB, measured {one.measured / GIB:.2f}"
         )
     return 0
@@ -172,6 +193,8 @@ def _print(answer: dict[str, Any], left: list[tuple[str, str]]) -> None:
         reasons[reason] = reasons.get(reason, 0) + 1
     for reason, count in reasons.items():
         print(f"left out: {count} row(s): {reason}")
+    for words, count in answer["assumed"].items():
+        print(f"taken for: {count} row(s): {words}")
 
 
 if __name__ == "__main__":
