@@ -7,6 +7,7 @@ setting, and the case says so.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from tunewright.hardware.model_catalogue import find_model, known_models, shape_of
 from tunewright.hardware.shapes import ModelShape
@@ -80,15 +81,24 @@ def _plain(name: str) -> str:
 
 def model_named(name: str) -> ModelShape:
     """The shape of a model as rows call it; Problem for one that is not in the catalogue."""
+    return shape_of(_id(name))
+
+
+def model_config(name: str) -> dict[str, Any]:
+    """Its config, in config.json's own names; KeyError for one that is not in the catalogue."""
+    row = find_model(_id(name))
+    if row is None:
+        raise KeyError(name)
+    return dict(row.config)
+
+
+def _id(name: str) -> str:
     row = find_model(MODELS.get(name.casefold(), name))
     if row is not None:
-        return row.shape
+        return row.id
     plain = _plain(name)
     plain = _SAME_SHAPE.get(plain, plain)
-    for id in (*MODELS.values(), *known_models()):
-        if _plain(id) == plain:
-            return shape_of(id)
-    return shape_of(name)
+    return next((id for id in (*MODELS.values(), *known_models()) if _plain(id) == plain), name)
 
 
 WEIGHTS = {

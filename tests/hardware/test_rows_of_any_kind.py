@@ -56,7 +56,7 @@ def row(model: str, method: str, differs: dict[str, Any], measured: float) -> di
 def scored(rows: list[Any], path: Path) -> dict[str, Any]:
     path.write_text("\n".join(json.dumps(one) for one in rows), "utf-8")
     done = subprocess.run(
-        [sys.executable, BENCH / "bench_sizing.py", path, "--json"],
+        [sys.executable, BENCH / "bench_sizing.py", path, "--json", "--rules"],
         check=True,
         capture_output=True,
         text=True,
@@ -101,7 +101,7 @@ def test_a_line_that_is_no_row_is_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"model": "llama3-8b"}\n[1]\n', "utf-8")
     done = subprocess.run(
-        [sys.executable, BENCH / "bench_sizing.py", path], capture_output=True, text=True
+        [sys.executable, BENCH / "bench_sizing.py", path, "--rules"], capture_output=True, text=True
     )
     assert done.returncode == 2
     assert "line 2" in done.stderr
