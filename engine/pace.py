@@ -11,6 +11,7 @@ import msgspec
 from tunewright.engine.devices import planned_gpu
 from tunewright.engine.plan import Plan
 from tunewright.engine.session import Recorded
+from tunewright.engine.text import duration
 from tunewright.engine.train.registry import method
 from tunewright.hardware.catalogue import part_of
 from tunewright.hardware.memory.calibration import MeasuredSpeed, key_of
@@ -91,11 +92,17 @@ def _measured(plan: Plan, recorded: Recorded) -> MeasuredSpeed | None:
 
 
 def pace_words(pace: Pace) -> str:
-    """One line: "about 120 tokens/s (102-138), 0.4 h (0.3-0.5) for 41,000 tokens; measured"."""
-    rate, hours = pace.speed.tokens_per_second, pace.hours
+    """One line: "about 120 tokens/s (100-140), 6 min (5-7 min) for 41,000 tokens; measured"."""
+    rate = pace.speed.tokens_per_second
+    each = [duration(hours * 3600) for hours in (pace.hours.low, pace.hours.high)]
     said = "measured" if pace.measured else "from FLOPs and bandwidth, not measured"
     return (
-        f"about {rate.expected:,.0f} tokens/s ({rate.low:,.0f}-{rate.high:,.0f}), "
-        f"{hours.expected:.2f} h ({hours.low:.2f}-{hours.high:.2f}) for {pace.tokens:,} tokens; "
-        + said
+        f"about {_round(rate.expected)} tokens/s ({_round(rate.low)} to {_round(rate.high)}), "
+        f"{duration(pace.hours.expected * 3600)} ({each[0]} to {each[1]}) for {pace.tokens:,} "
+        f"tokens; {said}"
     )
+
+
+def _round(rate: float) -> str:
+    """Two digits: an estimate knows no more."""
+    return f"{float(f'{rate:.2g}'):,.0f}" if rate >= 1 else f"{rate:.2g}"
