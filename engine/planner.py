@@ -25,7 +25,7 @@ from tunewright.engine.replay import (
     expectation_of,
     plan_differences,
 )
-from tunewright.engine.run.stages import STAGES
+from tunewright.engine.run.stages import EVIDENCE, STAGES
 from tunewright.engine.session import Inputs, Recorded, Session
 from tunewright.engine.train.defaults import default_settings, lighter
 from tunewright.engine.train.method import Capability, Method
@@ -301,7 +301,7 @@ def _evidence(
 ) -> dict[str, Decision]:
     """The settings of evidence and pilot, where a session asks for them."""
     if inputs.evidence is None:
-        asked = [stage.id for stage in STAGES if stage.asked and stage.id in (inputs.stages or ())]
+        asked = [id for id in EVIDENCE if id in (inputs.stages or ())]
         if asked:
             raise Problem(
                 f"a training has no stage {asked[0]}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from tunewright.engine.pace import pace_of, pace_words
 from tunewright.engine.plan import Plan
 from tunewright.engine.session import Session
 from tunewright.engine.text import plain, size
@@ -46,6 +47,8 @@ def plan_lines(session: Session, prices: Prices | None = None) -> Iterator[str]:
     yield ""
     for item in plan.chosen().estimate.items:
         yield f"  {size(item.bytes):>10}  {item.id:<14} {item.why}"
+    if recorded is not None and (pace := pace_of(plan, recorded)) is not None:
+        yield f"  pace    {pace_words(pace)}"
     yield ""
     for key, decision in plan.settings.items():
         if key in _SHOWN or decision.rule == "override":

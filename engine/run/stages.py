@@ -23,6 +23,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage("pilot", "train on a slice", "tunewright.engine.evidence.pilot:run", True),
     Stage("decision", "decide", "tunewright.engine.evidence.decision:run", True, ("evidence",)),
+    Stage("probe", "two steps on the longest rows", "tunewright.engine.train.probe:run", True),
     Stage("baseline", "measure the base model", "tunewright.engine.prove.baseline:run"),
     Stage("train", "train", "tunewright.engine.train.sft:run"),
     Stage(

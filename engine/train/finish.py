@@ -15,7 +15,12 @@ from tunewright.engine.train.method import Method
 from tunewright.engine.train.peak import host_peak_bytes
 from tunewright.engine.train.result import TrainResult
 from tunewright.engine.train.watch import Watch
-from tunewright.hardware.memory.calibration import Measured, key_of, predicted_for
+from tunewright.hardware.memory.calibration import (
+    Measured,
+    MeasuredSpeed,
+    key_of,
+    predicted_for,
+)
 
 
 def save_artefact(job: Job, method: Method, trainer: Any) -> None:
@@ -55,22 +60,7 @@ def report(
     resumed: checkpoints.Checkpoint | None,
 ) -> None:
     """Tell the peak beside its prediction and write results/train.json."""
-    assert job.session.plan is not None
-    estimate = job.session.plan.chosen().estimate
-    what, measured = _measured_peak(job)
-    predicted = predicted_for(estimate, what)
-    safe = estimate.safe_bytes
-    if what == "gpu allocated" and estimate.allocated is not None:
-        safe = estimate.allocated.safe_bytes
-    _remember_peak(job, method, what, predicted, measured)
-    job.emit(
-        Memory(
-            what=what,
-            predicted_bytes=predicted,
-            safe_bytes=safe,
-            measured_bytes=measured,
-        )
-    )
+    what, predicted, safe, measured = tell_peak(job, method)
     state = trainer.state
     losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
     evaluations = {
@@ -110,6 +100,30 @@ def report(
     )
 
 
+def tell_peak(
+    job: Job, method: Method, speed: MeasuredSpeed | None = None
+) -> tuple[str, int, int, int]:
+    """Tell the peak beside its prediction and store both: (which figure, predicted, safe bound,
+    measured), bytes."""
+    assert job.session.plan is not None
+    estimate = job.session.plan.chosen().estimate
+    what, measured = _measured_peak(job)
+    predicted = predicted_for(estimate, what)
+    safe = estimate.safe_bytes
+    if what == "gpu allocated" and estimate.allocated is not None:
+        safe = estimate.allocated.safe_bytes
+    _remember_peak(job, method, what, predicted, measured, speed)
+    job.emit(
+        Memory(
+            what=what,
+            predicted_bytes=predicted,
+            safe_bytes=safe,
+            measured_bytes=measured,
+        )
+    )
+    return what, predicted, safe, measured
+
+
 def _measured_peak(job: Job) -> tuple[Any, int]:
     if job.device != "cuda":
         return "host rss", host_peak_bytes()
@@ -118,7 +132,14 @@ def _measured_peak(job: Job) -> tuple[Any, int]:
     return "gpu allocated", torch.cuda.max_memory_allocated()
 
 
-def _remember_peak(job: Job, method: Method, what: str, predicted: int, measured: int) -> None:
+def _remember_peak(
+    job: Job,
+    method: Method,
+    what: str,
+    predicted: int,
+    measured: int,
+    speed: MeasuredSpeed | None,
+) -> None:
     """Store the measured peak beside its prediction: three of a kind correct the next one."""
     recorded = job.session.recorded
     if recorded is None:
@@ -132,5 +153,6 @@ def _remember_peak(job: Job, method: Method, what: str, predicted: int, measured
             of=what,
             run=job.run_dir.name,
             at=time.time(),
+            speed=speed,
         )
     )

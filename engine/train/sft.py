@@ -54,7 +54,7 @@ def run(job: Job) -> None:
     if resumed is not None and _is_last(job, resumed):
         _take_finished(trainer, resumed.path)
     else:
-        _reset_gpu_peak(job.device)
+        reset_gpu_peak(job.device)
         trainer.train(resume_from_checkpoint=str(resumed.path) if resumed else None)
     if watch.problem is not None:
         raise watch.problem
@@ -157,7 +157,8 @@ def _gpu_memory() -> tuple[int, int]:
     return torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
 
 
-def _reset_gpu_peak(device: str) -> None:
+def reset_gpu_peak(device: str) -> None:
+    """Start torch's high-water marks again."""
     if device != "cuda":
         return
     import torch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,16 @@ _MANAGED: dict[str, Any] = {
 }
 
 
-def build_trainer(job: Job, method: Method, folder: Path, *, resuming: bool) -> Any:
-    """TRL's SFTTrainer with the plan's settings, the rows as tokens and the adapter in place."""
+def build_trainer(
+    job: Job,
+    method: Method,
+    folder: Path,
+    *,
+    resuming: bool,
+    changes: Mapping[str, Any] | None = None,
+) -> Any:
+    """TRL's SFTTrainer with the plan's settings, the rows as tokens and the adapter in place.
+    `changes` of its settings are for what is no training (a probe)."""
     import torch
     from datasets import Dataset
     from trl import SFTConfig
@@ -39,7 +47,7 @@ def build_trainer(job: Job, method: Method, folder: Path, *, resuming: bool) -> 
     plan = job.session.plan
     assert plan is not None
     check_plan(plan)
-    training = plan.group("training")
+    training = plan.group("training") | dict(changes or {})
     tokenizer = load_tokenizer(job.model_dir)
     model = load_base(
         job.model_dir,
@@ -59,7 +67,7 @@ def build_trainer(job: Job, method: Method, folder: Path, *, resuming: bool) -> 
             why="no rows are held out",
             cure="--set eval_strategy=no, or hold rows out: --eval-fraction 0.1",
         )
-    settings = training | _MANAGED
+    settings = training | _MANAGED | dict(changes or {})
     if resuming:
         settings["eval_on_start"] = False
     arguments = SFTConfig(

@@ -29,7 +29,18 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     versions: str
 
 
-class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MeasuredSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Tokens a second of a model of so many parameters, on a machine named by its GPU or CPU;
+    `micro_batch` rows of `seq_len` tokens, padding counted."""
+
+    tokens_per_second: float
+    parameters: int
+    seq_len: int
+    micro_batch: int
+    machine: str
+
+
+class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One run: what was predicted before any correction, and what was measured; `of` says which
     figure ("host rss", "gpu allocated"). `run` is the run's id, `at` Unix seconds."""
 
@@ -39,6 +50,7 @@ class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     of: str
     run: str
     at: float
+    speed: MeasuredSpeed | None = None
 
 
 class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

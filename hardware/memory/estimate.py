@@ -30,10 +30,11 @@ class TrainingSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     case). `micro_batch` rows of `seq_len` tokens. `loss_kernel`: "plain" holds all logits,
     "chunked" a tile of them (TRL's default for SFT), "fused" none. `gradient_accumulation`: several
     micro-batches a step, so gradients live through the next one. `packed`: rows are joined into
-    one, kept apart by an attention mask over all of it. `checkpointing` is how, where
-    `gradient_checkpointing` is on. `modules_to_save` are trained as whole copies beside adapters.
-    `devices` share what `sharding` says; `offload` names what lives in host memory. `stack` is the
-    library versions whose coefficients count (`stacks.STACKS`).
+    one, kept apart by an attention mask over all of it; `even_rows`: each is padded to `seq_len`.
+    `checkpointing` is how, where `gradient_checkpointing` is on. `modules_to_save` are trained as
+    whole copies beside adapters. `devices` share what `sharding` says; `offload` names what lives
+    in host memory. `reduce_bucket`: values in one of DeepSpeed's buckets, where its file names
+    them. `stack` is the library versions whose coefficients count (`stacks.STACKS`).
     """
 
     device: Device
@@ -50,6 +51,7 @@ class TrainingSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     loss_kernel: LossKernel = "chunked"
     gradient_accumulation: bool = False
     packed: bool = False
+    even_rows: bool = False
     adapter: str = "lora"
     adapter_parameters: int | None = None
     double_quant: bool = True
@@ -62,6 +64,7 @@ class TrainingSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trainer: Trainer = "sft"
     compiled: bool = False
     optimizer_in_backward: bool = False
+    reduce_bucket: int | None = None
     stack: str = "trl-1.16"
 
 

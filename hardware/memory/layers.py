@@ -169,7 +169,9 @@ def _attention(
     """
     rows = setup.micro_batch
     masked = (setup.packed or rows > 1) and setup.attention == "sdpa"
-    repeated = {"masked": masked, "always": kv != q, "never": False}[stack.repeats_kv]
+    repeated = {"masked": masked, "always": kv != q and setup.attention != "flash", "never": False}[
+        stack.repeats_kv
+    ]
     saved = a * (2 * q + 2 * (q if repeated else kv)) + 4 * shape.num_attention_heads
     if stack.keeps_fused_qkv and not repeated:
         saved += a * (q + kv)
@@ -193,8 +195,9 @@ def _norms(
     if stack.compiled:
         return precision.activation * width
     wide = 4 if precision.autocast or shape.model_type not in _LAYER_NORM else precision.residual
-    # A trained scale also needs the normalised input, in the residual's size.
-    scale = precision.residual if full and shape.model_type not in _LAYER_NORM else 0
+    # A trained scale also needs the normalised input, in the residual's size as a rule.
+    scale = 4 if stack.norms_in_float32 else precision.residual
+    scale = scale if full and shape.model_type not in _LAYER_NORM else 0
     return (wide + scale) * width
 
 

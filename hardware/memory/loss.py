@@ -18,11 +18,13 @@ TILE_COLUMNS = 32768
 
 class LossBuffers(msgspec.Struct, frozen=True):
     """Bytes of the whole batch at the start of the backward pass, and how they come about;
-    `forward`: what is there when the forward pass ends."""
+    `forward`: what is there when the forward pass ends; `idle`: freed by then, in blocks of no use
+    to it (a segment of the allocator is never joined with another)."""
 
     bytes: int
     forward: int
     why: str
+    idle: int = 0
 
 
 def loss_buffers(
@@ -83,7 +85,8 @@ def _plain(
         # Autocast keeps its 16-bit copy of the float32 head until the head's backward pass.
         total, at_end = total + 2 * v * h, at_end + 2 * v * h
         why += f"; a 16-bit copy of the {v:,} x {h:,} head"
-    return LossBuffers(total, at_end, why)
+    idle = stack.idle_logit_bytes * v * tokens if precision.autocast else 0
+    return LossBuffers(total, at_end, why, idle)
 
 
 def _fused(tokens: int, a: int, h: int, v: int, head_gradient: int) -> LossBuffers:

@@ -25,6 +25,9 @@ _CPU_SLACK = (0.1, 0.5, 1.0)
 # CUDA context, kernels' code and cuBLAS workspace: 0.3 to 0.6 GiB beside torch's own allocations
 # (NVML against torch.cuda.memory_reserved; the code that is loaded grows with the GPU generation).
 _CUDA_CONTEXT = (int(0.3 * _GIB), int(0.45 * _GIB), int(0.6 * _GIB))
+# All kernels of all libraries at once, which drivers before CUDA 11.7 did: "more than 1000 MB"
+# (a maintainer in pytorch/pytorch#107667; #86509 made torch 1.13 load them as they are needed).
+_CUDA_CONTEXT_OF_ALL = (int(0.45 * _GIB), int(1.1 * _GIB), int(1.6 * _GIB))
 # NCCL's channels and buffers, where several devices work together (2.1 GiB non-torch at two devices
 # against 0.25 at one was read off vLLM 0.19; training communicators are fewer).
 _NCCL = (int(0.2 * _GIB), int(0.6 * _GIB), int(1.5 * _GIB))
@@ -49,12 +52,14 @@ def with_overheads(
     stack: Stack,
     items: list[MemoryItem],
     host_bytes: int = 0,
+    stranded: int = 0,
 ) -> MemoryEstimate:
     """The estimate of a step whose tensors are `items`: their sum, the process around them, the
-    range, and a safe bound at the high end of everything."""
+    range, and a safe bound at the high end of everything. `stranded`: bytes of freed blocks whose
+    kind the tensors of the peak cannot use."""
     if setup.device == "cpu":
         return _on_cpu(setup, items)
-    return _on_cuda(shape, setup, stack, items, host_bytes)
+    return _on_cuda(shape, setup, stack, items, host_bytes, stranded)
 
 
 def _on_cuda(
@@ -63,29 +68,35 @@ def _on_cuda(
     stack: Stack,
     items: list[MemoryItem],
     host_bytes: int,
+    stranded: int,
 ) -> MemoryEstimate:
     tensors = sum(item.bytes for item in items)
     loose = sum(item.bytes for item in items if item.id in _BY_LENGTH)
-    holes, load_holes = int(stack.reserved_loose * loose), 0
+    share = 0.0 if setup.even_rows else stack.reserved_loose
+    holes, load_holes = stranded + int(share * loose), 0
     if setup.weights == "nf4":
         load_holes = int(stack.quantise_on_load_holes * items[0].bytes)
     holes += load_holes
     fragments = MemoryItem(
         "fragmentation",
         holes,
-        f"freed blocks that torch keeps: {stack.reserved_loose:.0%} of what comes and goes in a "
-        "step as a rule, since rows differ in length"
+        f"freed blocks that torch keeps: {share:.0%} of what comes and goes in a step as a rule, "
+        f"since rows differ in length; {stranded:,} bytes of sizes that nothing at the peak can use"
         + ("; holes that quantising while loading leaves" if load_holes else ""),
     )
+    fixed = _CUDA_CONTEXT_OF_ALL if stack.loads_all_kernels else _CUDA_CONTEXT
     context = MemoryItem(
-        "context", _CUDA_CONTEXT[1], "CUDA context, kernels and cuBLAS workspace: 0.3 to 0.6 GiB"
+        "context",
+        fixed[1],
+        f"CUDA context, kernels and cuBLAS workspace: {fixed[0] / _GIB:.1f} to "
+        f"{fixed[2] / _GIB:.1f} GiB",
     )
-    around, fixed = [fragments, context], _CUDA_CONTEXT
+    around = [fragments, context]
     if setup.devices > 1:
         around.append(
             MemoryItem("communication", _NCCL[1], "NCCL's channels and buffers: 0.2 to 1.5 GiB")
         )
-        fixed = tuple(a + b for a, b in zip(_CUDA_CONTEXT, _NCCL, strict=True))  # type: ignore[assignment]
+        fixed = tuple(a + b for a, b in zip(fixed, _NCCL, strict=True))  # type: ignore[assignment]
     expected = tensors + fragments.bytes
     doubt = _UNKNOWN_FAMILY if shape.approximate else 0.0
     allocated = Range(

@@ -41,7 +41,7 @@ def shared(shape: ModelShape, setup: TrainingSetup, whole: States, unit: int) ->
         buckets = gradients
         words.append("DDP: a second copy of the gradients in buckets")
     if kind in ("zero1", "zero2", "zero3"):
-        buckets = 4 * shape.hidden_size**2
+        buckets = 4 * (setup.reduce_bucket or shape.hidden_size**2)
         optimizer = -(-optimizer // n)
         words.append(f"{kind}: the optimizer's state over {n}")
     if kind in ("zero2", "zero3"):

@@ -41,6 +41,8 @@ from tunewright.hardware.memory.storage import (
 from tunewright.hardware.memory.trainers import extra_models, rows_of
 from tunewright.hardware.shapes import ModelShape
 
+_STEP = "the optimizer step"
+
 
 class _Sizes(msgspec.Struct, frozen=True):
     """Bytes of everything that can be alive at a peak."""
@@ -50,6 +52,7 @@ class _Sizes(msgspec.Struct, frozen=True):
     layer_gradients: int
     head_gradient: int
     step: int
+    stranded: int
     layers: int
     saved_layer: int
     scores_layer: int
@@ -60,6 +63,7 @@ class _Sizes(msgspec.Struct, frozen=True):
     cast_weights: int
     loss: int
     forward_loss: int
+    idle_loss: int
     loss_why: str
     dequantised: int
     dequantised_head: int
@@ -100,9 +104,16 @@ def estimate_training(shape: ModelShape, setup: TrainingSetup) -> MemoryEstimate
     )
     learns = _learns(shape, setup)
     sizes = _sizes(shape, working, stack, precision, learns)
-    peak = max(_moments(working, sizes), key=lambda moment: moment.bytes)
+    moments = _moments(working, sizes)
+    peak = max(moments, key=lambda moment: moment.bytes)
     items = _items(shape, working, sizes, peak, learns)
-    return with_overheads(shape, working, stack, items, sizes.states.host)
+    stranded = max(moment.bytes + _idle(moment, sizes) for moment in moments) - peak.bytes
+    return with_overheads(shape, working, stack, items, sizes.states.host, stranded)
+
+
+def _idle(moment: _Moment, s: _Sizes) -> int:
+    """Freed blocks that nothing at that moment can use."""
+    return (0 if moment.name == _STEP else s.stranded) + (s.idle_loss if moment.loss else 0)
 
 
 def _check(shape: ModelShape, setup: TrainingSetup) -> None:
@@ -237,6 +248,7 @@ def _sizes(
         layer_gradients=int(layer_grads * share),
         head_gradient=int(shape.vocab_size * h * value_bytes * share) if full else 0,
         step=step if setup.device == "cuda" else 0,
+        stranded=_stranded(setup, learns, copies, share, deepspeed),
         layers=layers,
         saved_layer=layer.saved * tokens + layer.mask,
         scores_layer=layer.scores,
@@ -247,6 +259,7 @@ def _sizes(
         cast_weights=a * in_linears if cast else 0,
         loss=loss.bytes,
         forward_loss=loss.forward,
+        idle_loss=loss.idle,
         loss_why=loss.why,
         dequantised=_dequantised(shape, setup, a),
         # Unpacked, and once more by `.to(dtype).t()`: what generation by litgpt shows alone.
@@ -254,6 +267,21 @@ def _sizes(
         if stack.quantises_head and setup.weights not in PLAIN_BYTES
         else 0,
     )
+
+
+def _stranded(
+    setup: TrainingSetup, learns: _Learns, copies: int, share: float, deepspeed: bool
+) -> int:
+    """Bytes of freed blocks that activations cannot use: the allocator keeps tensors of up to 1 MiB
+    in segments of 2 MiB and larger ones in segments of 20 MiB (`engine.trace.allocator`), and the
+    tensors of adapters are of these sizes, those of activations are not. They are what the
+    optimizer's step made of them, and the float32 adapters that DeepSpeed turned to 16 bits, whose
+    room the gradients take up by half."""
+    if setup.device != "cuda" or setup.trainable != "lora":
+        return 0
+    if deepspeed:
+        return 2 * learns.values if learns.value_bytes == 4 else 0
+    return int(copies * learns.values * learns.value_bytes * share)
 
 
 def _dequantised(shape: ModelShape, setup: TrainingSetup, a: int) -> int:
@@ -319,7 +347,7 @@ def _moments(setup: TrainingSetup, s: _Sizes) -> list[_Moment]:
             backward,
             s.scores_layer,
         ),
-        _Moment("the optimizer step", gradients, 0, 0, s.step),
+        _Moment(_STEP, gradients, 0, 0, s.step),
     ]
 
 

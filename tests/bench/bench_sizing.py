@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sizing_peers import PEERS
+from sizing_peers import PEERS, Peer
 from sizing_rows import GIB, Case, Unclear, case_of
 from sizing_serving import ServingFigure, serving_figure
 
@@ -52,7 +52,7 @@ def score(rows: list[dict[str, Any]]) -> tuple[list[Scored], list[Case], list[tu
     scored, cases, left = [], [], []
     for row in rows:
         if row.get("quality") == "C":
-            left.append((row["id"], "quality C: the source leaves settings open"))
+            left.append((str(row.get("id")), "quality C: the source leaves settings open"))
             continue
         try:
             case = case_of(row)
@@ -60,7 +60,7 @@ def score(rows: list[dict[str, Any]]) -> tuple[list[Scored], list[Case], list[tu
         except (Unclear, Problem) as reason:
             left.append((str(row.get("id")), str(reason)))
             continue
-        scored.append(Scored(row, expected, safe, case.measured))
+        scored.append(Scored(case.row, expected, safe, case.measured))
         cases.append(case)
     return scored, cases, left
 
@@ -86,10 +86,10 @@ def summary(scored: list[Scored]) -> dict[str, Any]:
     }
 
 
-def peers(cases: list[Case]) -> dict[str, Any]:
+def peers(cases: list[Case], asked: tuple[Peer, ...]) -> dict[str, Any]:
     """What each peer says of the rows that it has a mode for, and ours on the same rows."""
     found: dict[str, Any] = {}
-    for peer in PEERS:
+    for peer in asked:
         theirs, ours = [], []
         for case in cases:
             answer = peer.predict(case)
@@ -107,9 +107,10 @@ def peers(cases: list[Case]) -> dict[str, Any]:
 
 
 def result(
-    rows: list[dict[str, Any]],
+    rows: list[dict[str, Any]], packages: bool = True
 ) -> tuple[dict[str, Any], list[Scored], list[tuple[str, str]]]:
-    """The whole answer as data, with the predictions and what was left out."""
+    """The whole answer as data, with the predictions and what was left out. `packages`: peers that
+    are installed are asked too, which imports torch and builds each model on the meta device."""
     scored, cases, left = score(rows)
     kinds = {
         kind: [one for one in scored if one.row["kind"] == kind] for kind in ("train", "serve")
@@ -119,7 +120,39 @@ def result(
         for family in dict.fromkeys(one.row["family"] for one in scored)
     }
     answer = {kind: summary(ones) for kind, ones in kinds.items()}
-    return answer | {"families": families, "peers": peers(cases)}, scored, left
+    assumed: dict[str, int] = {}
+    for case in cases:
+        for words in case.assumed:
+            assumed[words] = assumed.get(words, 0) + 1
+    installed: tuple[Peer, ...] = ()
+    missing: tuple[str, ...] = ()
+    if packages:
+        from sizing_packages import installed_peers
+
+        installed, missing = installed_peers()
+    told = {
+        "families": families,
+        "peers": peers(cases, (*installed, *PEERS)),
+        "peers_missing": missing,
+        "assumed": assumed,
+    }
+    return answer | told, scored, left
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file, one JSON object a line; OSError, or ValueError with the line's number."""
+    found = []
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from error
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} is no object")
+        found.append(row)
+    return found
 
 
 def main() -> int:
@@ -127,20 +160,23 @@ def main() -> int:
     parser.add_argument("rows", nargs="?", type=Path, default=OPEN_ROWS)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--worst", type=int, default=0, metavar="N", help="the N largest errors")
+    parser.add_argument(
+        "--rules", action="store_true", help="of the peers only the rules, no installed package"
+    )
     options = parser.parse_args()
     try:
-        rows = [json.loads(line) for line in options.rows.read_text("utf-8").splitlines() if line]
+        rows = read_rows(options.rows)
     except (OSError, ValueError) as error:
         print(f"{options.rows} cannot be read: {error}", file=sys.stderr)
         return 2
-    answer, scored, left = result(rows)
+    answer, scored, left = result(rows, not options.rules)
     if options.json:
         print(json.dumps(answer, indent=1))
         return 0
     _print(answer, left)
     for one in sorted(scored, key=lambda one: -abs(one.error))[: options.worst]:
         print(
-            f"{one.error:+7.1%}  {one.row['id']:<16} {one.row['model']} {one.row['method']}: "
+            f"{one.error:+7.1%}  {one.row['id'] or '':<16} {one.row['model']} {one.row['method']}: "
             f"{one.expected / GIB:.2f} GiB, measured {one.measured / GIB:.2f}"
         )
     return 0
@@ -167,11 +203,15 @@ def _print(answer: dict[str, Any], left: list[tuple[str, str]]) -> None:
                 f"{name:<34}{peer['rows']:>5} rows, median {peer['median_ape']:.1%}; ours "
                 f"{peer['ours_median_ape']:.1%}  ({peer['mode']})"
             )
+    for words in answer["peers_missing"]:
+        print(words)
     reasons: dict[str, int] = {}
     for _, reason in left:
         reasons[reason] = reasons.get(reason, 0) + 1
     for reason, count in reasons.items():
         print(f"left out: {count} row(s): {reason}")
+    for words, count in answer["assumed"].items():
+        print(f"taken for: {count} row(s): {words}")
 
 
 if __name__ == "__main__":

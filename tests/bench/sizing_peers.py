@@ -1,7 +1,7 @@
-"""Other estimators on the same rows: their published rules in our words, where they have a mode.
+"""Rules that people and documents quote, in our words, on the rows that they have a mode for.
 
-Each is asked only for what it is made for; `None` is no score. The rules are those of the versions
-named; where a tool is a package that runs offline, its own code is run.
+Each is asked only for what it is made for; `None` is no score. Packages that estimate are asked by
+their own code, in `sizing_packages`.
 """
 
 from __future__ import annotations
@@ -22,26 +22,6 @@ class Peer(NamedTuple):
 
 def _is_training(case: Case) -> bool:
     return case.setup is not None
-
-
-def _accelerate(case: Case) -> int | None:
-    """accelerate estimate-memory 1.x: parameters at the dtype, times four for Adam."""
-    if case.setup is None or case.setup.trainable != "all":
-        return None
-    return 4 * case.shape.parameters * (4 if case.setup.weights == "float32" else 2)
-
-
-def _accelerate_inference(case: Case) -> int | None:
-    """accelerate estimate-memory 1.x: "total size" at the dtype; 4 and 8 bits are a quarter and a
-    half of 16 bits over all parameters."""
-    if case.setup is not None or case.row["method"] != "infer":
-        return None
-    dtype = case.row["weight_dtype"] or "bf16"
-    if dtype == "bf16":
-        return 2 * case.shape.parameters
-    if dtype.startswith("nf4"):
-        return case.shape.parameters // 2
-    return None
 
 
 def _quoted(case: Case) -> int | None:
@@ -69,18 +49,6 @@ def _llama_factory(case: Case) -> int | None:
     return int(case.shape.parameters / 1e9 * each * 1e9)
 
 
-def _hf_mem(case: Case) -> int | None:
-    """hf-mem: the bytes of the safetensors files, and for a context the KV cache in 16 bits."""
-    if case.setup is not None or (case.row["weight_dtype"] or "bf16") != "bf16":
-        return None
-    if case.row["method"] != "infer" or case.row["family"].startswith("litgpt"):
-        return None
-    shape = case.shape
-    heads = shape.num_key_value_heads * shape.head_dim
-    cache = 4 * shape.num_hidden_layers * heads * (case.row["seq_len"] or 0)
-    return 2 * shape.parameters + cache
-
-
 def _zero2(case: Case) -> int | None:
     """DeepSpeed's estimate_zero2_model_states_mem_needs without offload: 4 bytes a parameter and 16
     more over the devices; model states only, which it says."""
@@ -90,10 +58,7 @@ def _zero2(case: Case) -> int | None:
 
 
 PEERS = (
-    Peer("accelerate estimate-memory, Adam", "full fine-tuning", _accelerate),
-    Peer("accelerate estimate-memory", "inference", _accelerate_inference),
     Peer("quoted multipliers", "training", _quoted),
     Peer("LLaMA-Factory's table", "training on one GPU", _llama_factory),
     Peer("DeepSpeed estimate_zero2", "states of full fine-tuning", _zero2),
-    Peer("hf-mem", "inference in 16 bits", _hf_mem),
 )

@@ -6,74 +6,23 @@ no score. No figure of a row is used here but the one it is compared with.
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 import msgspec
+from sizing_names import model_named, optimizer_named, storage_named
 
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.memory.estimate import Measure, TrainingSetup
-from tunewright.hardware.model_catalogue import shape_of
 from tunewright.hardware.shapes import ModelShape
 
 GIB = 1 << 30
 
-MODELS = {
-    "llama3-8b": "meta-llama/Llama-3.1-8B",
-    "llama3.1-8b": "meta-llama/Llama-3.1-8B",
-    "llama3-70b": "meta-llama/Llama-3.1-70B",
-    "llama3.1-70b": "meta-llama/Llama-3.1-70B",
-    "llama3.3-70b": "meta-llama/Llama-3.1-70B",
-    "llama3.1-405b": "meta-llama/Llama-3.1-405B",
-    "llama3.2-1b": "meta-llama/Llama-3.2-1B",
-    "llama3.2-3b": "meta-llama/Llama-3.2-3B",
-    "llama2-7b": "meta-llama/Llama-2-7b-hf",
-    "llama2-13b": "meta-llama/Llama-2-13b-hf",
-    "llama2-70b": "meta-llama/Llama-2-70b-hf",
-    "codellama-34b": "codellama/CodeLlama-34b-hf",
-    "mistral-7b": "mistralai/Mistral-7B-v0.1",
-    "mistral-7b-ob": "mistralai/Mistral-7B-v0.1",
-    "mixtral-8x7b": "mistralai/Mixtral-8x7B-v0.1",
-    "tinyllama-1.1b": "TinyLlama/TinyLlama-1.1B-intermediate-step-1431k-3T",
-    "qwen-1.8b": "Qwen/Qwen-1_8B",
-    "qwen-7b": "Qwen/Qwen-7B",
-    "qwen-14b": "Qwen/Qwen-14B",
-    "qwen-72b": "Qwen/Qwen-72B",
-    "yi-6b": "01-ai/Yi-6B",
-    "yi-34b": "01-ai/Yi-34B",
-    "baichuan2-7b": "baichuan-inc/Baichuan2-7B-Base",
-    "baichuan2-13b": "baichuan-inc/Baichuan2-13B-Base",
-    "chatglm3-6b": "zai-org/chatglm3-6b",
-    "phi-1.5": "microsoft/phi-1_5",
-    "phi-2": "microsoft/phi-2",
-    "phi-3-mini": "microsoft/Phi-3-mini-4k-instruct",
-    "stablelm-alpha-3b": "stabilityai/stablelm-base-alpha-3b",
-    "falcon-7b": "tiiuae/falcon-7b",
-    "falcon-40b": "tiiuae/falcon-40b",
-    "gemma-2b": "google/gemma-2b",
-    "gemma-7b": "google/gemma-7b",
-    "gemma2-2b": "google/gemma-2-2b",
-    "gemma2-9b": "google/gemma-2-9b",
-    "gemma2-27b": "google/gemma-2-27b",
-    "smollm2-135m": "HuggingFaceTB/SmolLM2-135M",
-    "smollm2-360m": "HuggingFaceTB/SmolLM2-360M",
-    "smollm2-1.7b": "HuggingFaceTB/SmolLM2-1.7B",
-    **{f"qwen2.5-{n.lower()}": f"Qwen/Qwen2.5-{n}" for n in
-       ("0.5B", "1.5B", "3B", "7B", "14B", "32B", "72B")},
-    **{f"qwen3-{n.lower()}": f"Qwen/Qwen3-{n}" for n in
-       ("0.6B", "1.7B", "4B", "8B", "14B", "32B")},
-}  # fmt: skip
-
-_FIELDS = (
-    "id", "family", "model", "method", "rank", "targets", "weight_dtype", "optimizer",
+_WHOLE = (
+    "id", "family", "source", "model", "method", "rank", "targets", "weight_dtype", "optimizer",
     "micro_batch", "seq_len", "grad_ckpt", "attn", "packing_loss_kernel", "n_gpus", "sharding",
-    "measured_gib", "what_is_measured", "kind", "notes", "extra",
+    "measured_gib", "what_is_measured", "kind", "notes", "quality",
 )  # fmt: skip
-WEIGHTS = {
-    "bf16": "bfloat16", "fp16": "float16", "fp32": "float32", "nf4": "nf4", "nf4-dq": "nf4",
-    "int4-(bnb)": "nf4", "int8-(bnb)": "int8", "int8": "int8", "fp8": "fp8",
-    "gptq-int4": "gptq4", "int4-(gptq)": "gptq4", "gptq-int8": "gptq8", "int8-(gptq)": "gptq8",
-    "awq-int4": "awq4", "awq": "awq4",
-}  # fmt: skip
 STACK_OF_FAMILY = {
     "peft": "peft-loop", "litgpt-res": "litgpt-2023", "litgpt-cfg": "litgpt",
     "qwen1": "transformers-4.3x", "ms-swift": "ms-swift-1",
@@ -84,32 +33,69 @@ ALPACA_LONGEST = 1304
 
 
 class Case(NamedTuple):
-    """One row that can be estimated: `measured` bytes, what kind of figure, and its input."""
+    """One row that can be estimated: `measured` bytes, what kind of figure, its input, and what the
+    row left open and was taken for (`assumed`, in words)."""
 
     row: dict[str, Any]
     shape: ModelShape
     measured: int
     measure: Measure
     setup: TrainingSetup | None
+    assumed: tuple[str, ...] = ()
 
 
 class Unclear(Exception):
     """The row does not say enough, or something that no estimate is for."""
 
 
+def whole_row(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with every field, None where it had none; numbers that are text are numbers."""
+    found = {name: row.get(name) for name in _WHOLE}
+    found["extra"] = row.get("extra") if isinstance(row.get("extra"), dict) else {}
+    for name in ("family", "source", "what_is_measured", "notes", "method"):
+        found[name] = str(found[name] or "")
+    found["method"] = found["method"].casefold()
+    for name in ("rank", "micro_batch", "seq_len", "n_gpus"):
+        found[name] = _number(found[name])
+    for name in ("weight_dtype", "optimizer", "attn", "packing_loss_kernel", "sharding"):
+        value = found[name]
+        found[name] = None if value is None else str(value)
+    if not found["kind"]:
+        found["kind"] = "serve" if found["method"] in ("infer", "serve", "kv") else "train"
+    return found
+
+
+def _number(said: Any) -> int | None:
+    """A whole number of at least one as rows write it: 2048, "2048", "2k", 2.0; else None."""
+    if isinstance(said, str):
+        text = said.casefold().replace(",", "").replace(" ", "")
+        text, times = (text[:-1], 1024) if text.endswith("k") else (text, 1)
+        try:
+            said = float(text) * times
+        except ValueError:
+            return None
+    if isinstance(said, bool) or not isinstance(said, int | float) or not 1 <= said < 1 << 40:
+        return None
+    return int(said)
+
+
 def case_of(row: dict[str, Any]) -> Case:
-    """The estimator's input for a row; Unclear with the reason."""
-    missing = [name for name in _FIELDS if name not in row]
-    if missing or not row["measured_gib"]:
-        raise Unclear(f"the row has no {', '.join(missing) or 'measured_gib'}")
+    """The estimator's input for a row of any age and source; Unclear with the reason where the
+    model, the measured figure or the length of the rows is missing or cannot be understood."""
+    row = whole_row(row)
+    measured = row["measured_gib"]
+    if isinstance(measured, bool) or not isinstance(measured, int | float) or not measured > 0:
+        raise Unclear("the row has no measured_gib")
     try:
-        shape = shape_of(MODELS.get(row["model"], row["model"]))
+        shape = model_named(str(row["model"]))
     except Problem as problem:
         raise Unclear(problem.what) from problem
-    measured = int(row["measured_gib"] * GIB)
+    size = int(measured * GIB)
     if row["kind"] == "serve":
-        return Case(row, shape, measured, _measure(row), None)
-    return Case(row, shape, measured, _measure(row), _training(row, shape))
+        return Case(row, shape, size, _measure(row), None)
+    assumed: list[str] = []
+    setup = _training(row, shape, assumed)
+    return Case(row, shape, size, _measure(row), setup, tuple(assumed))
 
 
 def _measure(row: dict[str, Any]) -> Measure:
@@ -121,87 +107,114 @@ def _measure(row: dict[str, Any]) -> Measure:
     return "device"
 
 
-def _training(row: dict[str, Any], shape: ModelShape) -> TrainingSetup:
+def _training(row: dict[str, Any], shape: ModelShape, assumed: list[str]) -> TrainingSetup:
     extra, method = row["extra"], row["method"]
-    stack = _stack(row)
-    weights = WEIGHTS.get((row["weight_dtype"] or "bf16").split(" ")[0].lower())
+    stack = _stack(row, assumed)
+    weights = storage_named(row["weight_dtype"])
     if weights is None:
         raise Unclear(f"weights in {row['weight_dtype']}")
-    seq = extra.get("seq_eff") or row["seq_len"]
+    if row["weight_dtype"] is None:
+        weights = "nf4" if "qlora" in method else "bfloat16"
+        assumed.append(f"weights in {weights}")
+    seq = _number(extra.get("seq_eff")) or row["seq_len"]
     if seq is None:
-        if "alpaca" not in row["notes"]:
+        if "alpaca" not in row["notes"].casefold():
             raise Unclear("the length of the rows is not said")
         seq = ALPACA_LONGEST
-    full = method == "full"
+    full = _is_full(method)
     if full and weights not in ("bfloat16", "float16", "float32"):
         raise Unclear(f"{row['weight_dtype']} weights trained in full")
-    adapter, targets, rank = _adapter(row, shape)
+    adapter, targets, rank = _adapter(row, shape, assumed)
     saved = tuple(name for name in targets if name in ("lm_head", "embed_tokens"))
     sharding, offload = _sharding(row)
+    said = _said(row)
+    padded = row["family"] == "qwen1"
+    if row["micro_batch"] is None:
+        assumed.append("a micro-batch of one row")
+    of_2023 = stack in ("litgpt", "litgpt-2023", "transformers-4.3x", "ms-swift-1")
     bases = {
         "device": "cuda",
         "weights": weights,
         "trainable": "all" if full else "lora",
-        "optimizer": _optimizer(row),
+        "optimizer": optimizer_named(row["optimizer"]),
         "micro_batch": row["micro_batch"] or 1,
         "seq_len": seq,
-        "gradient_checkpointing": bool(row["grad_ckpt"]),
+        "gradient_checkpointing": _checkpointed(row, said, assumed),
         "rank": 0 if full else rank,
         "target_modules": () if full else tuple(t for t in targets if t not in saved),
         "adapter_bytes": 2 if extra.get("adapter_dtype") == "bf16" else 4,
         "adapter": adapter,
         "double_quant": row["weight_dtype"] not in ("nf4", "int4-(bnb)"),
-        "lora_dropout": stack
-        in (
-            "litgpt",
-            "litgpt-2023",
-            "transformers-4.3x",
-            "ms-swift-1",
-        ),
-        "loss_kernel": _loss_kernel(row, stack),
-        "gradient_accumulation": stack
-        in (
-            "litgpt",
-            "litgpt-2023",
-            "transformers-4.3x",
-            "ms-swift-1",
-        ),
+        "lora_dropout": of_2023,
+        "loss_kernel": _loss_kernel(row, said),
+        "gradient_accumulation": of_2023,
         "attention": _attention(row),
-        "checkpointing": _checkpointing(row),
+        "checkpointing": _checkpointing(row, said),
         "sharding": sharding,
         "offload": offload,
         "devices": row["n_gpus"] or 1,
         "compiled": "compile" in (row["packing_loss_kernel"] or ""),
         "packed": False,
-        "optimizer_in_backward": bool(extra.get("optim_in_bwd")),
+        # finetune.py pads each row to model_max_length; its DeepSpeed file names 2e8.
+        "even_rows": padded,
+        "reduce_bucket": 200_000_000 if padded else None,
+        "optimizer_in_backward": bool(extra.get("optim_in_bwd")) or "lomo" in said,
+        "trainer": next((name for name in _TRAINERS if name in method), "sft"),
         "stack": stack,
     }
     if method == "lora+emb":
         bases["modules_to_save"] = ("lm_head", "embed_tokens")
-    if extra.get("ntrain") and adapter != "lora" and not full:
-        bases["adapter_parameters"] = extra["ntrain"]
+    trained = _number(extra.get("ntrain"))
+    if trained and adapter != "lora" and not full:
+        bases["adapter_parameters"] = trained
     return msgspec.convert(bases, TrainingSetup)
 
 
-def _stack(row: dict[str, Any]) -> str:
-    family = row["family"]
+_TRAINERS = ("dpo", "orpo", "kto", "ppo", "grpo", "rloo", "reward")
+# Methods that train every weight; GaLore's projected states are not counted, and Adam's are.
+_FULL = ("full", "fft", "pretrain", "galore", "lomo", "badam", "apollo")
+
+
+def _is_full(method: str) -> bool:
+    words = set(method.replace("+", " ").replace("-", " ").replace(":", " ").split())
+    lora = any(word in method for word in ("lora", "peft:", "adapter", "dora"))
+    return not lora and (bool(words & set(_FULL)) or not words or words <= {*_TRAINERS, "sft"})
+
+
+def _said(row: dict[str, Any]) -> str:
+    """All words of a row that name a framework or a kernel."""
+    extra = row["extra"]
+    parts = (row["family"], row["source"], row["method"], row["optimizer"], extra.get("framework"),
+             row["packing_loss_kernel"], extra.get("loss"))  # fmt: skip
+    return " ".join(str(part) for part in parts if part).casefold()
+
+
+def _stack(row: dict[str, Any], assumed: list[str]) -> str:
+    family, said = row["family"], _said(row)
     if family in STACK_OF_FAMILY:
         return STACK_OF_FAMILY[family]
-    if family.startswith("litgpt"):
+    if family.startswith("litgpt") or "lit-gpt" in said or "litgpt" in said:
         return "litgpt"
-    if family.startswith("torchtune"):
+    if "torchtune" in said:
         compiled = "compile" in (row["packing_loss_kernel"] or "")
         return "torchtune-0.5" if compiled else "torchtune-0.2"
-    loss = row["extra"].get("loss")
-    if loss == "hf_old":
-        return "transformers-4.3x"
-    return "trl-1.16" if row["extra"].get("amp") else "peft-loop"
+    extra = row["extra"]
+    if extra.get("loss") == "hf_old":
+        found = "transformers-4.4x"
+    elif extra.get("loss") == "hf" and not extra.get("amp"):
+        found = "peft-loop"
+    else:
+        found = "trl-1.16"
+    assumed.append(f"{family or 'no framework named'}: the step of {found}")
+    return found
 
 
-def _adapter(row: dict[str, Any], shape: ModelShape) -> tuple[str, tuple[str, ...], int]:
+def _adapter(
+    row: dict[str, Any], shape: ModelShape, assumed: list[str]
+) -> tuple[str, tuple[str, ...], int]:
     """(kind, module names as the shape has them, rank)."""
     method = row["method"]
-    if method == "full":
+    if _is_full(method):
         return "lora", (), 0
     kind = "lora"
     if method.startswith("peft:"):
@@ -210,13 +223,21 @@ def _adapter(row: dict[str, Any], shape: ModelShape) -> tuple[str, tuple[str, ..
         if kind in ("miss", "bone") and "bat" in name.rpartition("3B")[2]:
             kind = "miss-bat"
         kind = {"bone": "miss"}.get(kind, kind)
-    elif row["extra"].get("dora"):
+    elif row["extra"].get("dora") or "dora" in method:
         kind = "dora"
     elif method.startswith("adapter"):
         return f"llama_{method}", (), 0
+    if not row["rank"]:
+        assumed.append("rank 8")
     targets = row["targets"] or ["q", "v"]
-    named = targets if isinstance(targets, list) else [targets]
-    return kind, _modules(named, shape), row["rank"] or 8
+    if not row["targets"]:
+        assumed.append("adapters on q and v, peft's default")
+    named = targets if isinstance(targets, list) else re.split(r"[,\s]+", str(targets))
+    found = _modules([str(name) for name in named], shape)
+    if not found:
+        assumed.append("adapters on all linear layers")
+        found = tuple(dict.fromkeys(linear.name for linear in shape.linears))
+    return kind, found, row["rank"] or 8
 
 
 def _modules(named: list[str], shape: ModelShape) -> tuple[str, ...]:
@@ -233,38 +254,33 @@ def _modules(named: list[str], shape: ModelShape) -> tuple[str, ...]:
         "head": ("lm_head",),
     }
     found: list[str] = []
-    groups = {"mlp": ["gate", "up", "down"], "attn": ["q", "k", "v", "o"]}
     for name in named:
-        if name in ("all", "all-linear"):
+        # "qv" and the like: a letter for each projection.
+        groups = {
+            "mlp": ["gate", "up", "down"], "attn": ["q", "k", "v", "o"], "qkv": ["qkv"],
+            "attention": ["q", "k", "v", "o"], "letters": list(name),
+        }  # fmt: skip
+        if name in ("all", "all-linear", "linear", "all_linear"):
             found += have
             continue
-        parts = groups.get(name, [name])
+        parts = groups.get(name) or groups.get("letters" if set(name) <= set("qkvo") else "")
+        parts = parts or [name.removesuffix("_proj")]
         for part in parts:
             for way in ways.get(part, (part,)):
                 wanted = way.split("+")
-                if way == "lm_head" or all(one in have for one in wanted):
+                whole = way in ("lm_head", "embed_tokens")
+                if whole or all(one in have for one in wanted):
                     found += wanted
                     break
     return tuple(dict.fromkeys(found))
 
 
-def _optimizer(row: dict[str, Any]) -> str:
-    said = (row["optimizer"] or "adamw").lower()
-    for word, name in (
-        ("paged", "paged_adamw_8bit"), ("8bit", "adamw_8bit"), ("8-bit", "adamw_8bit"),
-        ("sgd", "sgd"), ("adafactor", "adafactor"), ("lion", "lion_32bit"),
-        ("fused", "adamw_torch_fused"),
-    ):  # fmt: skip
-        if word in said:
-            return name
-    return "adamw_torch"
-
-
-def _loss_kernel(row: dict[str, Any], stack: str) -> str:
+def _loss_kernel(row: dict[str, Any], said: str) -> str:
     loss = row["extra"].get("loss")
-    if loss in ("cce", "liger", "fused"):
+    kernels = ("liger", "cut cross", "cut_cross", "unsloth", "fused ce", "fused cross", "flce")
+    if loss in ("cce", "liger", "fused") or any(word in said for word in kernels):
         return "fused"
-    return "chunked" if loss in ("litgpt", "chunk") else "plain"
+    return "chunked" if loss in ("litgpt", "chunk") or "chunked" in said else "plain"
 
 
 def _attention(row: dict[str, Any]) -> str:
@@ -274,21 +290,43 @@ def _attention(row: dict[str, Any]) -> str:
     return "flash" if said.startswith("flash") else "sdpa"
 
 
-def _checkpointing(row: dict[str, Any]) -> str:
-    if row["extra"].get("offload_act") or row["grad_ckpt"] == "offloaded":
+def _checkpointed(row: dict[str, Any], said: str, assumed: list[str]) -> bool:
+    value = row["grad_ckpt"]
+    if value is None:
+        # These switch it on where nobody asks.
+        on = any(word in said for word in ("unsloth", "axolotl", "factory", "swift"))
+        assumed.append(f"checkpointing {'on' if on else 'off'}")
+        return on
+    return str(value).casefold() not in ("false", "no", "off", "none", "0", "")
+
+
+def _checkpointing(row: dict[str, Any], said: str) -> str:
+    value = str(row["grad_ckpt"]).casefold()
+    offloaded = "offload" in value or value == "unsloth"
+    if row["extra"].get("offload_act") or offloaded or (value == "none" and "unsloth" in said):
         return "offloaded"
-    return "selective" if "selective" in str(row["grad_ckpt"]) else "full"
+    return "selective" if "selective" in value else "full"
+
+
+_SHARDINGS = {
+    "": "none", "single": "none", "no": "none", "fsdp2": "fsdp", "fsdp1": "fsdp", "hsdp": "fsdp",
+    "dp": "ddp", "stage1": "zero1", "stage2": "zero2", "stage3": "zero3", "deepspeed": "zero2",
+}  # fmt: skip
 
 
 def _sharding(row: dict[str, Any]) -> tuple[str, str]:
-    said = row["sharding"] or ""
+    said = (row["sharding"] or "").casefold().replace("-", "").replace(" ", "")
     if said.endswith("?"):
         raise Unclear(f"sharding is given as {said}")
-    kind, _, rest = said.partition("+")
-    kind = {"": "none", "fsdp2": "fsdp"}.get(kind, kind)
+    kind, _, rest = said.replace("deepspeedzero", "zero").partition("+")
+    kind = _SHARDINGS.get(kind, kind)
+    if kind not in ("none", "ddp", "zero1", "zero2", "zero3", "fsdp"):
+        raise Unclear(f"sharding {row['sharding']}, which no estimate is for")
     offload = "all" if "offload" in rest and kind in ("fsdp", "zero3") else "none"
     if offload == "none" and "offload" in rest:
         offload = "optimizer"
     if row["family"] == "qwen1" and row["method"] == "qlora" and kind == "none":
         kind = "zero2"  # its Q-LoRA script runs DeepSpeed's stage 2 on one GPU
+    if kind in ("zero3", "fsdp") and row["weight_dtype"] and "gptq" in row["weight_dtype"]:
+        raise Unclear("GPTQ weights shared over devices")
     return kind, offload

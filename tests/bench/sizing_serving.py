@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from sizing_rows import GIB, WEIGHTS, Case, Unclear
+from sizing_names import storage_named
+from sizing_rows import GIB, Case, Unclear
 
 from tunewright.hardware.memory.serving import (
     ServingSetup,
@@ -34,10 +35,12 @@ def serving_figure(case: Case) -> ServingFigure:
     row, shape = case.row, case.shape
     extra, method = row["extra"], row["method"]
     if method == "kv":
-        kv = "fp8" if extra.get("kv_dtype") == "fp8" else "bfloat16"
+        kv = "fp8" if "fp8" in str(extra.get("kv_dtype")) else "bfloat16"
+        if not isinstance(extra.get("tokens"), int):
+            raise Unclear("the number of tokens is not said")
         size = extra["tokens"] * kv_bytes_per_token(shape, kv, row["n_gpus"] or 1)
         return ServingFigure(size, int(size * 1.01))
-    weights = WEIGHTS.get(row["weight_dtype"] or "bf16")
+    weights = storage_named(row["weight_dtype"])
     if weights is None:
         raise Unclear(f"weights in {row['weight_dtype']}")
     if method == "serve":
@@ -50,14 +53,14 @@ def serving_figure(case: Case) -> ServingFigure:
         )
         needed = estimate_serving(shape, setup, 80 * GIB).needed
         return ServingFigure(needed.expected_bytes, needed.safe_bytes)
-    if method != "infer":
+    if method not in ("infer", "inference", "generate"):
         raise Unclear(f"serving method {method}")
     if row["family"].startswith("litgpt"):
         return _litgpt(case, weights)
     tokens = row["seq_len"]
     if tokens is None:
         raise Unclear("the number of tokens is not said")
-    inp = extra.get("inp", tokens)
+    inp = min(tokens, extra.get("inp") or tokens)
     estimate = estimate_generate(shape, weights, row["micro_batch"] or 1, inp, tokens - inp)  # type: ignore[arg-type]
     # These rows fall below weights, cache and one layer's prefill together, so they were read while
     # decoding.

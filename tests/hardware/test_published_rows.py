@@ -16,7 +16,7 @@ BENCH = Path(__file__).parent.parent / "bench"
 @pytest.fixture(scope="module")
 def answer() -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, BENCH / "bench_sizing.py", "--json"],
+        [sys.executable, BENCH / "bench_sizing.py", "--json", "--rules"],
         check=True,
         capture_output=True,
         text=True,

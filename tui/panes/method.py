@@ -31,6 +31,7 @@ from tunewright.tui.panes.method_lines import (
     memory_lines,
     memory_rows,
     method_rows,
+    pace_lines,
     price,
     problem_lines,
     reason_lines,
@@ -251,7 +252,9 @@ class MethodPane(Pane):
             ],
         )
         self._show_foot(what_if, plan, width)
-        self.query_one("#method-more", Lines).show(assumption_lines(plan, width))
+        self.query_one("#method-more", Lines).show(
+            [*pace_lines(what_if, plan, width), *assumption_lines(plan, width)]
+        )
         self._price_on()
 
     def _knob_row(self, what_if: WhatIf, plan: Plan, knob: Knob) -> Row:

@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from tunewright.engine.data.assumed import assumed_words
+from tunewright.engine.pace import pace_of, pace_words
 from tunewright.engine.plan import Decision, MethodFit, Plan
 from tunewright.engine.plan_cost import cost_words
 from tunewright.engine.sizing import WhatIf
@@ -192,6 +193,12 @@ def room_lines(what_if: WhatIf, plan: Plan, width: int, prices: Prices | None = 
         rest = f" ({more} more: w)" if more else ""
         lines += wrapped("! ", plan.warnings[0] + rest, width, 1, "bold")
     return lines
+
+
+def pace_lines(what_if: WhatIf, plan: Plan, width: int) -> list[Text]:
+    """Tokens a second and hours, and whether they were measured; nothing where neither is known."""
+    pace = pace_of(plan, what_if.recorded)
+    return [] if pace is None else wrapped("Pace: ", pace_words(pace), width, 2)
 
 
 def assumption_lines(plan: Plan, width: int) -> list[Text]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tunewright.hardware.errors import Exit
+from tunewright.hardware.errors import Exit, Problem
 from tunewright.tui import say
 from tunewright.tui.verbs.common import (
     add_hardware,
@@ -48,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="what to call the run (default: the data file's name)")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the planned session here")
+    parser.add_argument(
+        "--probe",
+        action="store_true",
+        help="take two real steps on the longest rows instead: the peak beside its prediction, and "
+        "the speed, which later plans then go by",
+    )
     add_hardware(parser)
     add_prices(parser)
     add_running(parser)
@@ -61,6 +67,12 @@ def run(options: argparse.Namespace) -> int:
     from tunewright.tui.plan_text import cost_data, plan_lines
 
     here = Path.cwd()
+    if options.probe and options.stages is not None:
+        raise Problem(
+            "--probe and --stages were both given",
+            why="a probe is a stage of its own, and the only one then",
+            cure="--probe alone, or --stages probe,train for a probe before the training",
+        )
     session = Session(version=VERSION, inputs=_inputs(options))
     launching = launch_options(options, {})
     planned, _ = replan(session, here, "here", named_machine(options))
@@ -104,7 +116,7 @@ def _inputs(options: argparse.Namespace) -> Inputs:
         method=options.method,
         seed=options.seed,
         overrides=parse_overrides(options.set),
-        stages=parse_stages(options.stages),
+        stages=("probe",) if options.probe else parse_stages(options.stages),
         device=options.device or "auto",
         when_busy=options.when_busy or "another",
     )
