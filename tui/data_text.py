@@ -21,27 +21,33 @@ _VERDICTS = {"good": "good", "look": "look before you train", "blocked": "not re
 
 
 def report_value(report: Report) -> dict[str, Any]:
-    """The report as --json prints it."""
-    value: dict[str, Any] = msgspec.to_builtins(report)
-    value["findings"] = [finding_value(finding) for finding in report.findings]
-    return value
-
-
-def finding_value(finding: Finding) -> dict[str, Any]:
+    """The report as --json prints it: what a program needs to act on it."""
     return {
-        "id": finding.id,
-        "severity": finding.severity,
-        "count": finding.count,
-        "message": finding.message,
-        "fix": finding.fix,
-        "fixes": list(finding.fixes),
-        "rows": [
-            {"file": place.file, "line": place.line, "field": place.field, "example": example}
-            for place, example in zip(
-                finding.places, (*finding.examples, *[""] * len(finding.places)), strict=False
-            )
+        "rows": report.rows,
+        "format": report.format,
+        "verdict": report.verdict,
+        "findings": [
+            {
+                "id": finding.id,
+                "severity": finding.severity,
+                "count": finding.count,
+                "message": finding.message,
+                "rows": [
+                    {"file": place.file, "line": place.line, "field": place.field}
+                    for place in finding.places
+                ],
+            }
+            for finding in report.findings
         ],
     }
+
+
+def details_value(report: Report) -> dict[str, Any]:
+    """All of a report, as --json --details prints it."""
+    value: dict[str, Any] = msgspec.to_builtins(report)
+    for told, finding in zip(value["findings"], report.findings, strict=True):
+        told |= {"fix": finding.fix, "fixes": list(finding.fixes)}
+    return value
 
 
 def report_lines(report: Report) -> Iterator[str]:

@@ -51,6 +51,12 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
         "--skip", action="append", default=[], metavar="FAMILY", help="leave out a family of checks"
     )
 
+    parser.add_argument(
+        "--details",
+        action="store_true",
+        help="with --json: the confidence, lengths, labels, examples and fixes too",
+    )
+
 
 def _fix_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -126,7 +132,7 @@ def tokenizer_folder(spec: str) -> Path:
 def _check(options: argparse.Namespace) -> int:
     from tunewright.engine.data.checks.check import Options, families
     from tunewright.engine.data.inspect import check_data
-    from tunewright.tui.data_text import report_lines, report_value
+    from tunewright.tui.data_text import details_value, report_lines, report_value
 
     path, held = _resolved(options.path)
     known = [family.name for family in families()]
@@ -151,7 +157,7 @@ def _check(options: argparse.Namespace) -> int:
         eval_path=held,
     )
     if options.json:
-        say.data(report_value(report))
+        say.data(details_value(report) if options.details else report_value(report))
     else:
         for line in report_lines(report):
             say.line(line)

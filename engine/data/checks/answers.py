@@ -52,7 +52,7 @@ KINDS = (
         "the model will say them too; remove the rows or the phrases: "
         "--fix drop=answer.boilerplate",
         ("drop=answer.boilerplate",),
-        warn_from=0.02,
+        warn_from=0.05,
     ),
     Kind(
         "answer.copied",

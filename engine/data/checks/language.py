@@ -45,8 +45,16 @@ _SCRIPTS = (
 )
 _SCRIPT_SHARE = 0.2
 _SIGNS = 400
+_MOST_ASKED = 4000
 # A text is in a language when it has so many different ones of its common words.
 _FEWEST = 4
+# A question that asks for another language is answered rightly in it.
+_ASKED = re.compile(
+    r"translat|übersetz|tradui|traduc|tradu[çz]|перевод|переве|翻译|翻譯|訳し|번역"
+    r"|\bin (?:english|german|french|spanish|italian|portuguese|dutch|polish|swedish|turkish"
+    r"|indonesian|vietnamese|japanese|korean|chinese|russian|arabic|hindi|thai|hebrew|greek)\b",
+    re.IGNORECASE,
+)
 # A second language below this share of the rows is noise, above it a mix.
 _MIX = 0.02
 
@@ -105,7 +113,7 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> list[str | Non
         asked = normal.asked[-1].content
         first = language_of(asked[:_SIGNS].lower().split(), asked)
         second = language_of(answer[:_SIGNS].lower().split(), answer)
-        if first and second and first != second:
+        if first and second and first != second and not _ASKED.search(row.text[:_MOST_ASKED]):
             hits.add(
                 "language.switch", row.line, normal.answer_field, f"{first} → {second}: {answer}"
             )

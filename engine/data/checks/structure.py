@@ -22,6 +22,21 @@ def _kind(id: str, message: str, fix: str = "", fixes: tuple[str, ...] = ()) -> 
 
 KINDS = (
     _kind("json.broken", "{count} lines are no JSON"),
+    Kind(
+        "json.loose",
+        "warn",
+        "{count} lines are not strict JSON (a comma after the object, NaN, Python's quotes) and "
+        "were read as what they can only mean",
+        "other tools will refuse the file; write it anew: --fix unify",
+        ("unify",),
+    ),
+    Kind(
+        "encoding.other",
+        "warn",
+        "{count} rows are in Windows-1252, not in UTF-8, and were read as that",
+        "look at their letters; write the file anew as UTF-8: --fix unify",
+        ("unify",),
+    ),
     _kind("csv.broken", "{count} rows of the table are quoted wrongly"),
     _kind("csv.cells", "{count} rows have more or fewer cells than the first row names"),
     _kind("encoding.broken", "{count} rows are not UTF-8"),
@@ -78,11 +93,18 @@ KINDS = (
     _kind("prompt.missing", "{count} pairs have no prompt in common"),
     _kind("label.missing", "{count} rows have no label or score"),
 )
+# Fields beside the turns that hold what is no text; in the turns only <image> stands for it.
+_MEDIA = ("images", "image", "videos", "video", "audios", "audio")
 _KNOWN = {kind.id for kind in KINDS}
 
 
 def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
     for row in rows:
+        if row.normal is not None:
+            for name in _MEDIA:
+                if row.value.get(name):
+                    hits.add("content.not-text", row.line, name, f"a field of {name}")
+                    break
         if row.length > MOST_TEXT:
             hits.add("row.long", row.line, row.texts[0][0], f"{row.length:,} characters")
         for wrong in row.wrong:

@@ -11,10 +11,10 @@ import msgspec
 
 from tunewright.engine.data.checks.check import Hits, Kind
 from tunewright.engine.data.example import Finding, Place, Severity
-from tunewright.engine.data.sources import Side
+from tunewright.engine.data.readers.block import Side
 
 # Places that a finding names, and rows of it that are remembered for filters.
-PLACES = 20
+PLACES = 10_000
 MOST_ROWS = 200_000
 EVERY_ROW = 2**32
 _WEIGHT: dict[Severity, int] = {"error": 0, "warn": 1, "info": 2}

@@ -70,7 +70,8 @@ ONE: dict[str, tuple[Any, str]] = {
     "pii.card": (answers("pay with 4111 1111 1111 1111 now"), "completion"),
     "pii.iban": (answers("to GB82 WEST 1234 5698 7654 32 please"), "completion"),
     "pii.national-id": (answers("her number is 536-22-8145 there"), "completion"),
-    "pii.ip": (answers("the host 8.8.8.8 answered"), "completion"),
+    "pii.ip": (answers("the host 81.2.69.160 answered"), "completion"),
+    "pii.example": (answers("mail jane@example.com or 192.168.0.1"), "completion"),
     "pii.address": (answers("he lives at 742 Evergreen Terrace now"), "completion"),
     "secret.key": (answers("use AKIAIOSFODNN7EXAMPLE as the key"), "completion"),
     "answer.empty": ({"prompt": "q", "completion": " "}, "completion"),
@@ -109,11 +110,32 @@ def test_what_is_harmless_is_not_taken_for_personal(tmp_path: Path) -> None:
         "version 1.2.3.4567 of 2024-11-24 has 1,234,567 lines",
         "the order 4111111111111112 came on 10.10.2020 at 10:30:45",
         "it is 3.14159265358979 and 2718281828 or 100 200 300",
-        "mail user@example.com at 192.168.0.1 or ::1",
+        "mail user@localhost at 127.0.0.1 or ::1",
+        "version 1.2.3.4 with a mask of 255.255.255.0",
+        "In 2001, Alabama Supreme Court ruled, and the 1929 Wall Street crash came before",
+        "the sum is 4212883012996 in all",
+        "clone it from ftp://username:password@host.net/path",
         "in 1850 St James and the Drive to 20 percent",
     ]
     path = write(tmp_path / "d.jsonl", [*clean(60), *map(answers, harmless)])
     assert [id for id in found(check_data(path)) if id.startswith(("pii", "secret"))] == []
+
+
+def test_what_is_right_in_its_place_is_no_remains(tmp_path: Path) -> None:
+    asked = [
+        ("How do I center this in HTML?", "Write <div style='margin: auto'>it</div>."),
+        ("How do I greet?", "Use this:\n```js\nlet a = `Hi ${name}`;\n```"),
+        ("What is the fraction?", r"It is \frac{{a}}{{b}} and $x^{{2}}$ with \text{{b}}."),
+        ("How do I name it?", "In BibTeX: title={{The Title}}, in a workflow ${{ github.ref }}"),
+        ("What happens?", "[Enter FATHER and MOTHER] they speak [your legs are buns for sure now]"),
+        ("Translate it to German: the sun is what it is and this is for you", "Das ist die Sonne "
+         "und sie ist für dich, wie es ist und auch nicht mit der"),
+    ]  # fmt: skip
+    path = write(
+        tmp_path / "d.jsonl", [*clean(60), *({"prompt": q, "completion": a} for q, a in asked)]
+    )
+    ids = set(found(check_data(path)))
+    assert not ids & {"text.html", "text.template", "language.switch"}, ids
 
 
 def test_repeated_rows_and_rows_with_a_changed_word_are_told_with_their_first(
