@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tunewright.engine.text import plain
+from tunewright.engine.text import counted, plain
 
 if TYPE_CHECKING:
     from tunewright.engine.data.example import Finding
@@ -59,7 +59,7 @@ def report_lines(report: Report) -> Iterator[str]:
     if len(report.files) > 5:
         yield f"and {len(report.files) - 5:,} more files"
     yield (
-        f"{report.rows:,} rows; {report.format or 'no known format'} "
+        f"{counted(report.rows, 'row')}; {report.format or 'no known format'} "
         f"({report.confidence:.0%} sure): {plain(report.because)}"
     )
     facts = report.facts
@@ -122,7 +122,7 @@ def preview_lines(seen: Preview) -> Iterator[str]:
     errors = [finding for finding in seen.findings if finding.severity == "error"]
     for finding in seen.findings:
         yield from finding_lines(finding)
-    yield f"preflight of {seen.looked_at:,} rows: " + ("failed" if errors else "passed")
+    yield f"preflight of {counted(seen.looked_at, 'row')}: " + ("failed" if errors else "passed")
 
 
 def _side_lines(side: Side) -> Iterator[str]:

@@ -34,6 +34,7 @@ from tunewright.engine.data.example import Finding, Place
 from tunewright.engine.data.readers.block import Block, Side
 from tunewright.engine.data.shapes.find import Bound, Finder, parse_row, settle, shape_named
 from tunewright.engine.data.sources import Source, find_sources
+from tunewright.engine.text import agreeing
 
 # So many bytes are checked here before other processes are worth their start.
 _ALONE_BYTES = 6 << 20
@@ -278,8 +279,9 @@ class Inspection:
             yield Finding(
                 id="file.ending",
                 severity="info",
-                message=f"{len(liars)} files are of another kind than their names say, and were "
-                "read as what they are",
+                message=agreeing(
+                    f"{len(liars)} files are of another kind than the name says, and read as that"
+                ),
                 count=len(liars),
                 places=tuple(Place(str(source.path), 1) for source in liars[:20]),
                 fix="rename them, so that other tools read them too",

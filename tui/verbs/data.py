@@ -191,14 +191,14 @@ def _fix(options: argparse.Namespace) -> int:
     if options.json:
         say.data(outcome)
         return Exit.DONE
-    from tunewright.engine.text import plain
+    from tunewright.engine.text import counted, plain
 
     say.line(
-        f"{outcome.rows_in:,} rows read, {outcome.changed:,} changed, {outcome.dropped:,} left "
-        f"out, {outcome.rows_out:,} written to {plain(outcome.output)}"
+        f"{counted(outcome.rows_in, 'row')} read, {outcome.changed:,} changed, {outcome.dropped:,} "
+        f"left out, {outcome.rows_out:,} written to {plain(outcome.output)}"
     )
     for name, count in outcome.by_fix.items():
-        say.line(f"  {plain(name)}: {count:,} rows")
+        say.line(f"  {plain(name)}: {counted(count, 'row')}")
     say.line(f"what was done to which line: {plain(outcome.manifest)}")
     return Exit.DONE
 
@@ -245,10 +245,10 @@ def _split(options: argparse.Namespace) -> int:
     if options.json:
         say.data(division)
         return Exit.DONE
-    from tunewright.engine.text import plain
+    from tunewright.engine.text import counted, plain
 
-    say.line(f"{division.train_rows:,} rows for training: {plain(division.train)}")
-    say.line(f"{division.eval_rows:,} rows held out:      {plain(division.eval)}")
+    say.line(f"{counted(division.train_rows, 'row')} for training: {plain(division.train)}")
+    say.line(f"{counted(division.eval_rows, 'row')} held out:      {plain(division.eval)}")
     shared = f"; the values of {plain(division.by)} are on both sides" if division.by else ""
     say.line(
         f"{division.groups:,} groups of rows that are alike, each on one side; seed "

@@ -15,7 +15,7 @@ KINDS = (
     Kind(
         "duplicate.exact",
         "warn",
-        "{count} rows ({share}) say the same as a row before them",
+        "{count} rows ({share}) say the same as an earlier row",
         "keep the first of each: --fix dedupe",
         ("dedupe",),
         error_from=0.5,
@@ -23,7 +23,7 @@ KINDS = (
     Kind(
         "duplicate.near",
         "info",
-        "{count} rows ({share}) say nearly the same as a row before them",
+        "{count} rows ({share}) say nearly the same as an earlier row",
         "keep the first of each, unless the small differences are the task: --fix dedupe=near",
         ("dedupe=near",),
         warn_from=0.05,
@@ -39,7 +39,7 @@ KINDS = (
     Kind(
         "prompt.conflict",
         "warn",
-        "{count} rows ({share}) ask what another row asks, and are answered otherwise",
+        "{count} rows ({share}) ask what another row asks, answered otherwise",
         "decide which answer is right; for free text several may be: --fix dedupe=prompt keeps "
         "the first",
         ("dedupe=prompt",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tunewright.engine.data.checks.check import Family, Options, families, kinds
 from tunewright.engine.data.example import Finding
 from tunewright.engine.data.inspect import Report, check_data
 from tunewright.engine.data.sources import find_sources
+from tunewright.engine.text import agreeing
 
 NOUNS = (
     "river engine garden letter window market forest signal bridge copper harvest lantern".split()
@@ -203,7 +205,9 @@ def test_rows_that_differ_in_kind_are_told(tmp_path: Path) -> None:
     rows[8]["extra"] = "x"
     report = check_data(write(tmp_path / "d.jsonl", rows))
     assert found(report)["answer.not-json"].places[0].line == 8
-    assert "extra (1 rows)" in found(report)["field.unread"].message
+    unread = found(report)["field.unread"]
+    assert "extra (1 row)" in unread.message
+    assert [(place.line, place.field) for place in unread.places] == [(9, "extra")]
     mixed = [
         *clean(300),
         *(
@@ -282,6 +286,16 @@ def test_pairs_labels_scores_and_texts_are_checked_too(tmp_path: Path) -> None:
     assert report.facts.labels["label"] == {"good": 60, "bad": 60}
     texts = [{"text": r["completion"]} for r in clean(120)]
     assert check_data(write(tmp_path / "t.jsonl", texts)).format == "text"
+
+
+def test_messages_are_right_for_one_row_too() -> None:
+    messages = [kind.message for kind in kinds(families()).values() if "{count}" in kind.message]
+    assert len(messages) > 40
+    for message in messages:
+        said = agreeing(message.format(count="1", rows="9", share="11.1%"))
+        assert not re.match(r"1 (\S+ )?\w+s (\(.*\) )?(are|have|hold|say|do)\b", said), said
+    assert agreeing("2 rows hold it") == "2 rows hold it"
+    assert agreeing("1 rows (0.1%) do not end") == "1 row (0.1%) does not end"
 
 
 def test_every_finding_has_a_kind_and_every_family_a_file() -> None:
