@@ -55,14 +55,15 @@ _LONG = re.compile(r"[0-9][0-9 .,()/-]{5,}[0-9]")
 _CODED = re.compile(r"[A-Z][A-Z] ?[0-9][0-9]")
 _DOTTED = re.compile(r"[0-9]\.[0-9]+\.[0-9]")
 _PHONE = re.compile(
-    r"(?<![\w.,$€£%])(?:\+\d|\(\d{2,5}\)|\d{2,5}[-. /]\d{2,4}[-. ]\d)[\d .()/-]{4,20}(?!\w)"
+    r"(?<![\w.,$€£%])(?:\+\d|\(\d{2,5}\)|\d{2,5}[-. /]\d{2,4}[-. ]\d)[\d .()/-]{3,20}(?!\w)"
 )
+_FRENCH = re.compile(r"0[1-9](?:[ .-]\d\d){4}(?!\d)")
 _CARD = re.compile(r"(?<![\d.])(?:\d[ -]?){12,18}\d(?!\.?\d)")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:){2,7}[0-9A-Fa-f:.]{1,20}")
 _STREET = re.compile(
-    r"[0-9]{1,5},? (?:(?:[NSEW]\. )?(?!Wall Street [a-z])(?:[A-Z][a-z]+\.? ){1,3}"
+    r"[0-9]{1,5}[A-Z]?,? (?:(?:[NSEW]\. )?(?!Wall Street [a-z])(?:[A-Z][a-z]+\.? ){1,3}"
     r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Square|Terrace"
     r"|Highway|Hwy|Parkway|Pkwy)\b(?!')"
     r"|(?:rue|avenue|boulevard|place|chemin|impasse) (?:de |du |des |la |le |l')*[A-ZÉ]\w+)"
@@ -152,6 +153,8 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
         start, end = max(0, near.start() - 1), min(len(text), near.end() + 8)
         piece = text[start:end]
         region = "GB" if near[0].lstrip("(").startswith("0") else "US"
+        if _FRENCH.match(near[0]):
+            region = "FR"
         for match in matcher(piece, region, leniency=valid):
             raw = match.raw_string
             if raw.startswith(("+", "(")) or sum(c in " -./()" for c in raw) >= 2:

@@ -18,7 +18,10 @@ TEMPLATE = re.compile(
     # Not LaTeX's groups, BibTeX's values, JSX's styles, or the expressions of GitHub's workflows.
     r"(?<![}^_$\\={])\{\{-?\s*[A-Za-z_][\w.\[\]'\" |]{0,60}\s*-?\}\}(?!\})"
     r"|\{%-?\s*\w[^{}%]{0,80}%\}|<%=?[^%<>]{1,80}%>"
-    r"|\$\{\w{1,40}\}"
+    r"|\$\{\w{1,40}\}|%\([a-z_]{2,30}\)s"
+    # Python's format: names that say what belongs there, and none of LaTeX, sets or paths.
+    r"|(?<![\w}^_$\\={/\"'])\{(?:[a-z]{2,}_[a-z_]{2,}|name|username|user|company|product|email|date"
+    r"|city|country|address|title|topic|question|answer|context|input)\}(?![}\w\"'])"
     r"|\[(?:insert|placeholder)\b[^\[\]\n]{0,40}\]"
     r"|\[(?:enter|add) (?:your|the|a|an|name|date)\b[^\[\]\n]{0,40}\]"
     r"|\[(?:your|name|company|date)(?:[ _'’/-]\w+){0,4}\](?!\()"
@@ -30,7 +33,9 @@ _LATEX = re.compile(r"\\[A-Za-z]+\Z")
 # Code is right as it is, in fences, in backticks, or as a whole page.
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]{1,200}`", re.DOTALL)
 _PAGE = re.compile(
-    r"<!doctype html|<html[\s>]|<\?php|<\?xml|\bfunction ?\(|=> ?[{(]", re.IGNORECASE
+    r"<!doctype html|<html[\s>]|<\?php|<\?xml|\bfunction ?\(|=> ?[{(]"
+    r"|^\s*(?:import \w|from \w+ import|def \w+\()",
+    re.IGNORECASE | re.MULTILINE,
 )
 # A question about markup is answered rightly in it.
 _ABOUT = re.compile(
@@ -38,7 +43,7 @@ _ABOUT = re.compile(
     r"|web ?pages?|websites?|bootstrap|selenium|regex|code|script|tags?)\b",
     re.IGNORECASE,
 )
-_TEMPLATE_GATE = re.compile(r"[{<\[$]|lorem", re.IGNORECASE)
+_TEMPLATE_GATE = re.compile(r"[{<\[$]|lorem|%\(", re.IGNORECASE)
 SPECIAL = re.compile(
     r"<\|[a-z_]{2,30}\|>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<(?:bos|eos|pad)>"
     r"|(?m:^### ?(?:Instruction|Response|Input|Human|Assistant):)"

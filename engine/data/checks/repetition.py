@@ -28,10 +28,13 @@ KINDS = (
 def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
     for row in rows:
         words = row.words
+        longest = max(words, key=len, default="")
+        few = len(longest) > _LETTERS and len(set(longest)) <= len(longest) // 20
+        # Ruled lines of tables and the like are no text that loops.
+        if few and longest[0].isalnum():
+            hits.add("text.repetition", row.line, _field(row, longest[:20]), longest)
+            continue
         if len(words) < _WORDS:
-            longest = max(words, key=len, default="")
-            if len(longest) > _LETTERS and len(set(longest)) <= len(longest) // 20:
-                hits.add("text.repetition", row.line, _field(row, longest[:20]), longest)
             continue
         # Few different words is quick to see, and no text without it loops.
         if len(set(words)) > len(words) * 0.5:

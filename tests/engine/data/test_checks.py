@@ -73,6 +73,7 @@ ONE: dict[str, tuple[Any, str]] = {
     "pii.iban": (answers("to GB82 WEST 1234 5698 7654 32 please"), "completion"),
     "pii.national-id": (answers("her number is 536-22-8145 there"), "completion"),
     "pii.ip": (answers("the host 81.2.69.160 answered"), "completion"),
+    "answer.placeholder": (answers("TODO: write the answer"), "completion"),
     "pii.example": (answers("mail jane@example.com or 192.168.0.1"), "completion"),
     "pii.address": (answers("he lives at 742 Evergreen Terrace now"), "completion"),
     "secret.key": (answers("use AKIAIOSFODNN7EXAMPLE as the key"), "completion"),
@@ -121,6 +122,39 @@ def test_what_is_harmless_is_not_taken_for_personal(tmp_path: Path) -> None:
     ]
     path = write(tmp_path / "d.jsonl", [*clean(60), *map(answers, harmless)])
     assert [id for id in found(check_data(path)) if id.startswith(("pii", "secret"))] == []
+
+
+SPELLINGS = {
+    "text.mojibake": ["Ð\u009fÑ€Ð¸Ð²ÐµÑ‚ Ð¼Ð¸Ñ€ it says", "donâ€™t do it"],
+    "text.template": ["Dear {first_name}, welcome", "Hello %(name)s and bye", "Hi ${name}!"],
+    "answer.refusal": [
+        "I apologize, but I cannot provide this information.",
+        "I'm not able to help with that.",
+        "As a language model, I do not have personal opinions.",
+    ],
+    "text.repetition": ["ha" * 200],
+    "pii.phone": ["my number is 415-555-2671", "Call 020 7946 0958", "c'est le 06 12 34 56 78"],
+    "pii.address": ["lives at 221B Baker Street, London"],
+    "secret.key": [
+        "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "Authorization: Bearer abcdef0123456789abcdef0123456789",
+    ],
+    "language.switch": ["这是一个中文的回答，和问题的语言不同。"],
+}
+
+
+@pytest.mark.parametrize(
+    ("id", "said"), [(id, said) for id, many in SPELLINGS.items() for said in many]
+)
+def test_what_is_found_is_found_in_every_spelling(tmp_path: Path, id: str, said: str) -> None:
+    rows = clean(60)
+    # A question long enough to tell its language, and that of the set.
+    rows = [{**row, "prompt": f"What is the reason for this and of that: {row['prompt']}?"}
+            for row in rows]  # fmt: skip
+    rows[20]["completion"] = said
+    path = write(tmp_path / "d.jsonl", rows)
+    finding = found(check_data(path))[id]
+    assert [(place.line, place.field) for place in finding.places] == [(21, "completion")]
 
 
 def test_what_is_right_in_its_place_is_no_remains(tmp_path: Path) -> None:
