@@ -368,4 +368,7 @@ def open_inspection(
     elif {source.side for source in sources} == {"eval"}:
         # A file that is called test is all there is.
         sources = [source._replace(side="train") for source in sources]
-    return Inspection(sources, options or Options(), str(path), workers, most_rows)
+    options = options or Options()
+    if any(source.side == "eval" or source.container == "json" for source in sources):
+        options = msgspec.structs.replace(options, two_sides=True)
+    return Inspection(sources, options, str(path), workers, most_rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tunewright.engine.data.alike import is_copy
 from tunewright.engine.data.checks.check import Family, Hits, Kind, Looked, Options
 
 # At the beginning of an answer; further on such words may be quoted.
@@ -74,7 +75,7 @@ KINDS = (
     Kind(
         "answer.copied",
         "warn",
-        "{count} answers say what was asked, word for word",
+        "{count} answers say what was asked, word for word or nearly",
         "remove them, unless copying is the task: --fix drop=answer.copied",
         ("drop=answer.copied",),
     ),
@@ -103,7 +104,8 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
         if len(answer) < _SHORT and PLACEHOLDER.match(answer):
             hits.add("answer.placeholder", row.line, normal.answer_field, answer)
         asked = normal.asked
-        if asked and answer and answer.strip() == asked[-1].content.strip():
+        # An answer may well say what a tool has found.
+        if asked and asked[-1].role == "user" and is_copy(asked[-1].content, answer):
             hits.add("answer.copied", row.line, normal.answer_field, answer)
         if normal.chosen and normal.chosen == normal.rejected:
             hits.add("pair.same", row.line, "chosen", answer)

@@ -56,13 +56,15 @@ class Kind(NamedTuple):
 class Options(msgspec.Struct, frozen=True):
     """How to check. `format` as in `Finder`; `shape` is the one that all rows should have;
     `tokenizer` a model folder whose tokens are counted; `max_length` the length at which rows would
-    be cut; `skip` names families that are left out."""
+    be cut; `skip` names families that are left out; `two_sides`: some rows are held out, and
+    may leak."""
 
     format: str = "auto"
     shape: str | None = None
     tokenizer: str | None = None
     max_length: int | None = None
     skip: tuple[str, ...] = ()
+    two_sides: bool = False
 
 
 class Looked:

@@ -103,8 +103,8 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> array[int]:
             continue
         texts += whole
         owners += [at] * len(whole)
-    for owner, ids in zip(owners, renderer.encode_all(texts), strict=True):
-        lengths[owner] = max(lengths[owner], len(ids))
+    for owner, count in zip(owners, renderer.count_all(texts), strict=True):
+        lengths[owner] = max(lengths[owner], count)
     return lengths
 
 
