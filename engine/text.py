@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # Bidirectional overrides and isolates can make a line read as another one.
@@ -33,6 +34,27 @@ def shorten(text: str, width: int) -> str:
     """`plain(text)`, cut to `width` characters with an ellipsis."""
     line = plain(text[: width * 4])
     return line if len(line) <= width and len(text) <= width * 4 else line[: width - 1] + "…"
+
+
+def counted(n: int, noun: str) -> str:
+    """ "1 row", "2,000 rows": for nouns that take an s."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def agreeing(sentence: str) -> str:
+    """A sentence that begins with a count and was written for several, right for one too: "1 rows
+    (0.1%) hold" becomes "1 row (0.1%) holds"."""
+    found = _ONE.match(sentence)
+    if found is None:
+        return sentence
+    before, share, verb = found[1].removesuffix("s"), found[2] or "", found[3]
+    return f"{before}{share} {_IRREGULAR.get(verb, verb + 's')}{sentence[found.end() :]}"
+
+
+_ONE = re.compile(
+    r"(1 (?:[a-z-]+ )*?(?:row|line|answer|conversation|pair|file)s)( \([^)]*\))? (\w+)"
+)
+_IRREGULAR = {"are": "is", "have": "has", "do": "does", "were": "was"}
 
 
 def size(n: int | None) -> str:

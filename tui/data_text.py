@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tunewright.engine.text import plain
+from tunewright.engine.text import counted, plain
 
 if TYPE_CHECKING:
     from tunewright.engine.data.example import Finding
@@ -21,27 +21,33 @@ _VERDICTS = {"good": "good", "look": "look before you train", "blocked": "not re
 
 
 def report_value(report: Report) -> dict[str, Any]:
-    """The report as --json prints it."""
-    value: dict[str, Any] = msgspec.to_builtins(report)
-    value["findings"] = [finding_value(finding) for finding in report.findings]
-    return value
-
-
-def finding_value(finding: Finding) -> dict[str, Any]:
+    """The report as --json prints it: what a program needs to act on it."""
     return {
-        "id": finding.id,
-        "severity": finding.severity,
-        "count": finding.count,
-        "message": finding.message,
-        "fix": finding.fix,
-        "fixes": list(finding.fixes),
-        "rows": [
-            {"file": place.file, "line": place.line, "field": place.field, "example": example}
-            for place, example in zip(
-                finding.places, (*finding.examples, *[""] * len(finding.places)), strict=False
-            )
+        "rows": report.rows,
+        "format": report.format,
+        "verdict": report.verdict,
+        "findings": [
+            {
+                "id": finding.id,
+                "severity": finding.severity,
+                "count": finding.count,
+                "message": finding.message,
+                "rows": [
+                    {"file": place.file, "line": place.line, "field": place.field}
+                    for place in finding.places
+                ],
+            }
+            for finding in report.findings
         ],
     }
+
+
+def details_value(report: Report) -> dict[str, Any]:
+    """All of a report, as --json --details prints it."""
+    value: dict[str, Any] = msgspec.to_builtins(report)
+    for told, finding in zip(value["findings"], report.findings, strict=True):
+        told |= {"fix": finding.fix, "fixes": list(finding.fixes)}
+    return value
 
 
 def report_lines(report: Report) -> Iterator[str]:
@@ -53,7 +59,7 @@ def report_lines(report: Report) -> Iterator[str]:
     if len(report.files) > 5:
         yield f"and {len(report.files) - 5:,} more files"
     yield (
-        f"{report.rows:,} rows; {report.format or 'no known format'} "
+        f"{counted(report.rows, 'row')}; {report.format or 'no known format'} "
         f"({report.confidence:.0%} sure): {plain(report.because)}"
     )
     facts = report.facts
@@ -116,7 +122,7 @@ def preview_lines(seen: Preview) -> Iterator[str]:
     errors = [finding for finding in seen.findings if finding.severity == "error"]
     for finding in seen.findings:
         yield from finding_lines(finding)
-    yield f"preflight of {seen.looked_at:,} rows: " + ("failed" if errors else "passed")
+    yield f"preflight of {counted(seen.looked_at, 'row')}: " + ("failed" if errors else "passed")
 
 
 def _side_lines(side: Side) -> Iterator[str]:

@@ -17,7 +17,7 @@ from tunewright.engine.data.fingerprint import fingerprint
 from tunewright.engine.data.fixes.fix import Applied, Before, Dropped, Row, parse_fix
 from tunewright.engine.data.inspect import open_inspection
 from tunewright.engine.data.keys import equal_pairs
-from tunewright.engine.data.readers.block import RawRow
+from tunewright.engine.data.readers.block import RawRow, Side
 from tunewright.engine.data.shapes.find import Finder, parse_row, shape_named
 from tunewright.engine.data.sources import find_sources
 from tunewright.engine.files import fsync_folder
@@ -29,11 +29,13 @@ _ALWAYS = ("structure",)
 
 
 class Done(NamedTuple):
-    """One row after all fixes: its place, its new value (None: dropped), and what was done."""
+    """One row after all fixes: its place, its new value (None: dropped), what was done, and the
+    side that its file or document puts it on."""
 
     place: Place
     value: Any
     changes: list[tuple[str, str, str]]
+    side: Side = "train"
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -65,7 +67,8 @@ def fixed_rows(path: Path, fixes: Sequence[str], format: str = "auto") -> Iterat
                 number += 1
                 looked, hits = look(raw)
                 row = Row(number, looked, hits, raw.value)
-                yield _through(row, Place(str(source.path), raw.line), made, before, look)
+                done = _through(row, Place(str(source.path), raw.line), made, before, look)
+                yield done._replace(side=block.side or source.side)
 
 
 class _Look:
@@ -87,7 +90,7 @@ class _Look:
         looked = (
             Looked(raw.line, raw.value, bound, None, parsed)
             if isinstance(parsed, list)
-            else Looked(raw.line, raw.value, bound, parsed, ())
+            else Looked(raw.line, raw.value, bound, parsed, [] if raw.note is None else [raw.note])
         )
         hits = Hits()
         for look in self._looks:
@@ -146,6 +149,7 @@ def _first_look(
     inspection = open_inspection(path, Options(format=format, skip=skip), most_rows=EVERY_ROW)
     # Sides do not matter to fixes: a repetition is one wherever it stands.
     inspection.sources = [source._replace(side="train") for source in inspection.sources]
+    inspection.one_side = True
     report = inspection.run()
     total = inspection.total
     found = {id: set(total.rows.get(id, ())) for id in ids}

@@ -11,8 +11,10 @@ def is_card(text: str) -> bool:
     """A card number of a known brand and length whose Luhn digit (ISO/IEC 7812-1) holds."""
     digits = re.sub(r"[ -]", "", text)
     length = len(digits)
+    # Old numbers of 13 digits, and those of 19, are as often figures: they are written in groups.
+    lengths = (16,) if digits == text else (13, 16, 19)
     brand = (
-        (digits[0] == "4" and length in (13, 16, 19))
+        (digits[0] == "4" and length in lengths)
         or (digits[:2] in ("34", "37") and length == 15)
         or (length == 16 and ("51" <= digits[:2] <= "55" or "2221" <= digits[:4] <= "2720"))
         or (length == 16 and (digits[:4] == "6011" or digits[:2] == "65"))
@@ -61,12 +63,22 @@ def is_iban(text: str) -> str | None:
     return taken if int("".join(str(int(c, 36)) for c in moved)) % 97 == 1 else None
 
 
-def is_ip(text: str) -> bool:
-    """An address of the public internet; those of examples and private nets name nobody."""
+def ip_kind(text: str) -> str | None:
+    """ "ip" for an address of the public internet, "example" for one of a private net, of those set
+    aside for examples or of a known name server, which name nobody; None for what is no address:
+    versions such as 1.2.3.4, this machine, masks."""
+    if len(text) == 7 and text.count(".") == 3 and text not in _NAME_SERVERS:
+        return None
     try:
-        return ipaddress.ip_address(text.rstrip(".:")).is_global
+        address = ipaddress.ip_address(text.rstrip(".:"))
     except ValueError:
-        return False
+        return None
+    if address.is_loopback or address.is_unspecified or address.is_multicast or text[:4] == "255.":
+        return None
+    return "ip" if address.is_global and text not in _NAME_SERVERS else "example"
+
+
+_NAME_SERVERS = ("8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9")
 
 
 def _spain(text: str) -> bool:

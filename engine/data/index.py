@@ -137,7 +137,7 @@ def _spool() -> Any:
 
 
 def _spooled(source: Source, spool: Any) -> Iterator[tuple[int, int]]:
-    """Write the rows as JSON lines of [line, value, wrong]; (offset, line) of each."""
+    """Write the rows as JSON lines of [line, value, wrong, note]; (offset, line) of each."""
     offset = 0
     for block in source.blocks():
         encoded = [(row.line, msgspec.json.encode(row) + b"\n") for row in block.rows()]
@@ -152,8 +152,8 @@ def _read_spool(spool: Any, offset: int, skip: int) -> RawRow:
     # Another file position than the writer's: pread leaves that where it is.
     for _ in range(skip + 1):
         text, offset = _line_at(spool.fileno(), offset)
-    line, value, wrong = msgspec.json.decode(text)
-    return RawRow(line, value, None if wrong is None else Wrong(*wrong))
+    line, value, *told = msgspec.json.decode(text)
+    return RawRow(line, value, *(None if one is None else Wrong(*one) for one in told))
 
 
 def _line_at(file: int, offset: int) -> tuple[bytes, int]:

@@ -31,9 +31,10 @@ from tunewright.engine.data.checks.check import (
 from tunewright.engine.data.checks.lengths import Lengths
 from tunewright.engine.data.checks.total import MOST_ROWS, SetFacts, Total
 from tunewright.engine.data.example import Finding, Place
-from tunewright.engine.data.readers.block import Block
+from tunewright.engine.data.readers.block import Block, Side
 from tunewright.engine.data.shapes.find import Bound, Finder, parse_row, settle, shape_named
 from tunewright.engine.data.sources import Source, find_sources
+from tunewright.engine.text import agreeing
 
 # So many bytes are checked here before other processes are worth their start.
 _ALONE_BYTES = 6 << 20
@@ -94,11 +95,12 @@ def look_at_block(block: Block, options: Options) -> _Done:
             shapes[bound.shape.name] += 1
             bounds.setdefault(bound.shape.name, bound)
         parsed = parse_row(raw.value, bound, wanted)
+        notes = [] if raw.note is None else [raw.note]
         if isinstance(parsed, list):
-            rows.append(Looked(raw.line, raw.value, bound, None, parsed))
+            rows.append(Looked(raw.line, raw.value, bound, None, [*notes, *parsed]))
         else:
             usable += 1
-            rows.append(Looked(raw.line, raw.value, bound, parsed, ()))
+            rows.append(Looked(raw.line, raw.value, bound, parsed, notes))
     seconds["reading"] = time.process_time() - start
     hits = Hits()
     parts: dict[str, Any] = {}
@@ -142,6 +144,8 @@ class Inspection:
         self.named = named
         self.total = Total(kinds(_families()), most_rows)
         self.stopped = False
+        # Fixes and splits look at all rows alike, whatever split their file or document names.
+        self.one_side = False
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         self._workers = min(_WORKERS, cores or 1) if workers is None else workers
         self._gatherers: dict[str, Gatherer] = {}
@@ -154,8 +158,8 @@ class Inspection:
         """Check every row. `progress` is called after each block, in the calling thread."""
         options = self.options
         while True:
-            for source, done in self._blocks(options):
-                self._take(source, done)
+            for source, side, done in self._blocks(options):
+                self._take(source, side, done)
                 if progress is not None:
                     progress(self)
                 if self.stopped:
@@ -166,21 +170,30 @@ class Inspection:
                 return self._report()
             # Most rows have another shape than the first ones had: look again with that.
             again = msgspec.structs.replace(options, shape=wanted)
+            one_side = self.one_side
             self.__init__(  # type: ignore[misc]
                 self.sources, again, self.named, self._workers, self._most_rows
             )
+            self.one_side = one_side
             options = again
 
     # -- blocks
 
-    def _blocks(self, options: Options) -> Iterator[tuple[Source, _Done]]:
-        waiting: deque[tuple[Source, Future[_Done]]] = deque()
+    def side_of(self, source: Source, block: Block) -> Side:
+        """The side of a block: that of its file, or of its split in the document."""
+        if source.side == "eval" or block.side is None or self.one_side:
+            return source.side
+        return block.side
+
+    def _blocks(self, options: Options) -> Iterator[tuple[Source, Side, _Done]]:
+        waiting: deque[tuple[Source, Side, Future[_Done]]] = deque()
         pool: ProcessPoolExecutor | None = None
         seen = 0
         self._shape = options.shape
         try:
             for source in self.sources:
                 for block in source.blocks():
+                    side = self.side_of(source, block)
                     if self._shape is None:
                         self._shape = _first_shape(block, options)
                         options = msgspec.structs.replace(options, shape=self._shape)
@@ -188,27 +201,27 @@ class Inspection:
                     if pool is None and seen > _ALONE_BYTES and self._workers > 1:
                         pool = _pool(self._workers)
                     if pool is None:
-                        yield source, look_at_block(block, options)
+                        yield source, side, look_at_block(block, options)
                         continue
-                    waiting.append((source, pool.submit(look_at_block, block, options)))
+                    waiting.append((source, side, pool.submit(look_at_block, block, options)))
                     while len(waiting) > 2 * self._workers:
-                        first, future = waiting.popleft()
-                        yield first, future.result()
+                        first, side, future = waiting.popleft()
+                        yield first, side, future.result()
             while waiting:
-                first, future = waiting.popleft()
-                yield first, future.result()
+                first, side, future = waiting.popleft()
+                yield first, side, future.result()
         finally:
             if pool is not None:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _take(self, source: Source, done: _Done) -> None:
+    def _take(self, source: Source, side: Side, done: _Done) -> None:
         total = self.total
-        start = total.add_block(str(source.path), source.side, done.lines)
+        start = total.add_block(str(source.path), side, done.lines)
         total.add_hits(done.hits, start, done.lines)
         facts = total.facts
         facts.rows += len(done.lines)
         facts.usable_rows += done.usable
-        facts.eval_rows += len(done.lines) if source.side == "eval" else 0
+        facts.eval_rows += len(done.lines) if side == "eval" else 0
         self._shapes.update(done.shapes)
         self._bounds = {**done.bounds, **self._bounds}
         self._whole += len(done.lines)
@@ -221,7 +234,7 @@ class Inspection:
             gatherer = self._gatherers.get(family.name)
             if gatherer is None:
                 gatherer = self._gatherers[family.name] = family.gather(self.options)
-            gatherer.add(part, source.side)
+            gatherer.add(part, side)
 
     # -- the end
 
@@ -266,8 +279,9 @@ class Inspection:
             yield Finding(
                 id="file.ending",
                 severity="info",
-                message=f"{len(liars)} files are of another kind than their names say, and were "
-                "read as what they are",
+                message=agreeing(
+                    f"{len(liars)} files are of another kind than the name says, and read as that"
+                ),
                 count=len(liars),
                 places=tuple(Place(str(source.path), 1) for source in liars[:20]),
                 fix="rename them, so that other tools read them too",
@@ -354,4 +368,7 @@ def open_inspection(
     elif {source.side for source in sources} == {"eval"}:
         # A file that is called test is all there is.
         sources = [source._replace(side="train") for source in sources]
-    return Inspection(sources, options or Options(), str(path), workers, most_rows)
+    options = options or Options()
+    if any(source.side == "eval" or source.container == "json" for source in sources):
+        options = msgspec.structs.replace(options, two_sides=True)
+    return Inspection(sources, options, str(path), workers, most_rows)

@@ -20,7 +20,7 @@ from tunewright.engine.data.sources import find_sources
 from tunewright.engine.data.template import Template
 from tunewright.engine.data.tokens import IGNORED, Loss, Renderer, Tokens
 from tunewright.engine.data.view import Piece, ends_turn, token_pieces
-from tunewright.engine.text import plain
+from tunewright.engine.text import counted, plain
 from tunewright.hardware.errors import Problem
 
 # Tokens of a row that are shown; all are counted.
@@ -205,7 +205,7 @@ def _row_findings(counts: dict[str, list[Place]]) -> Iterator[Finding]:
         yield Finding(
             id=said if unusable else _ID.get(said, "mask.wrong"),
             severity="error",
-            message=f"{len(places)} rows cannot be shown" if unusable else said,
+            message=f"{counted(len(places), 'row')} cannot be shown" if unusable else said,
             count=len(places),
             places=tuple(places[:20]),
             fix="tunewright data check says what is wrong with them"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tunewright.engine.data.example import Example, Format, Place
-from tunewright.engine.data.readers.block import RawRow, Wrong
+from tunewright.engine.data.readers.block import RawRow, Side, Wrong
 from tunewright.engine.data.shapes.find import Bound, Finder, Found, parse_row, settle
 from tunewright.engine.data.shapes.shape import Shape
-from tunewright.engine.data.sources import Side, Source, find_sources
+from tunewright.engine.data.sources import Source, find_sources
 from tunewright.hardware.errors import Problem
 
 # So many places are shown; all are counted.
@@ -42,10 +42,10 @@ def read_examples(
     """Read a file, a folder or a glob, only the files of `side` if one is given, with `fixes` made
     on the way; a `Problem` that names file:line:field for all that is wrong, or the trainer that
     rows of another kind need."""
-    sources = [s for s in find_sources(path) if side is None or s.side == side]
+    sources = [s for s in find_sources(path) if side is None or s.side == side or _split(s)]
 
     def rows() -> Iterator[tuple[Place, RawRow]]:
-        return _fixed(path, sources, fixes, format) if fixes else _raw(sources)
+        return _fixed(path, sources, fixes, format, side) if fixes else _raw(sources, side)
 
     finder = Finder(format)
     first = _Taken(path, rows(), finder, None)
@@ -67,22 +67,33 @@ def read_examples(
     )
 
 
-def _raw(sources: Sequence[Source]) -> Iterator[tuple[Place, RawRow]]:
+def _raw(sources: Sequence[Source], side: Side | None) -> Iterator[tuple[Place, RawRow]]:
     for source in sources:
         file = str(source.path)
         for block in source.blocks():
+            if side is not None and (block.side or source.side) != side:
+                continue
             for row in block.rows():
                 yield Place(file, row.line), row
 
 
+def _split(source: Source) -> bool:
+    """Whether the file is one document that holds several splits."""
+    if source.container != "json":
+        return False
+    first = next(iter(source.blocks()), None)
+    return first is not None and first.side is not None
+
+
 def _fixed(
-    path: Path, sources: Sequence[Source], fixes: Sequence[str], format: str
+    path: Path, sources: Sequence[Source], fixes: Sequence[str], format: str, side: Side | None
 ) -> Iterator[tuple[Place, RawRow]]:
     from tunewright.engine.data.fixed import fixed_rows
 
     wanted = {str(source.path) for source in sources}
     for done in fixed_rows(path, fixes, format):
-        if done.value is not None and done.place.file in wanted:
+        here = side is None or done.side == side
+        if done.value is not None and done.place.file in wanted and here:
             yield done.place, RawRow(done.place.line, done.value)
 
 
@@ -154,7 +165,8 @@ class _Taken:
 
 def has_sides(path: Path) -> bool:
     """Whether the files name a training and a held-out split."""
-    return len({source.side for source in find_sources(path)}) == 2
+    sources = find_sources(path)
+    return len({source.side for source in sources}) == 2 or any(map(_split, sources))
 
 
 def _no_trainer(path: Path, kind: str, title: str) -> Problem:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from tunewright.engine.data.readers.block import Block
+from tunewright.engine.data.readers.block import Block, Side
 from tunewright.engine.data.readers.opened import (
     COMPRESSED_ENDINGS,
     CutOff,
@@ -24,7 +24,6 @@ from tunewright.engine.data.readers.opened import (
 from tunewright.hardware.errors import Problem
 
 Container = Literal["jsonl", "json", "delimited", "parquet", "arrow", "lines", "document"]
-Side = Literal["train", "eval"]
 
 # Container -> the function that reads it.
 READERS: dict[Container, str] = {
@@ -60,8 +59,6 @@ _EVAL = re.compile(
 # Signatures of what people pass by mistake: one clear sentence instead of a page of broken rows.
 _NO_DATA = {
     b"PK\x03\x04": "a zip archive",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
     b"\x7fELF": "a program",
     b"%PDF": "a PDF",
     b"SQLite format 3": "an SQLite database",

@@ -24,6 +24,8 @@ Loss = Literal["completion", "assistant", "all"]
 IGNORED = -100
 # Texts encoded at once: enough for many cores, little enough to hold.
 _BATCH = 256
+# Where only their number is wanted, an encoding is gone at once.
+_COUNTED = 1000
 
 
 class Tokens(NamedTuple):
@@ -136,6 +138,12 @@ class Renderer:
             batch = texts[start : start + _BATCH]
             for encoding in self.tokenizer.encode_batch_fast(batch, add_special_tokens=False):
                 yield encoding.ids
+
+    def count_all(self, texts: Sequence[str]) -> Iterator[int]:
+        """Tokens of each text, as `encode_all` gives them, without making a list of them."""
+        for start in range(0, len(texts), _COUNTED):
+            batch = texts[start : start + _COUNTED]
+            yield from map(len, self.tokenizer.encode_batch_fast(batch, add_special_tokens=False))
 
     def prompt_text(
         self, messages: tuple[Message, ...], tools: Sequence[dict[str, Any]] = ()

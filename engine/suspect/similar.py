@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from zlib import crc32
 
+from tunewright.engine.data.alike import asked_of, said, words_of
 from tunewright.engine.data.example import Example
+
+__all__ = ["asked_of", "near_identical", "shared_with", "words_of"]
 
 SAME = 0.8
 # Below this many words one other word is another question.
@@ -16,18 +19,7 @@ _FEWEST_WORDS = 6
 # one of four of them almost surely (Broder 1997, bottom-k sketches).
 _SKETCH = 4
 _MOST_COMPARED = 30
-_WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d+")
-
-
-def asked_of(example: Example) -> str:
-    """The turns before the last answer, without the system prompt."""
-    return "\n".join(m.content for m in example.messages[:-1] if m.role != "system")
-
-
-def words_of(text: str) -> list[str]:
-    """Words and numbers in lower case; marks are left out."""
-    return _WORD.findall(text.casefold())
 
 
 def near_identical(examples: Sequence[Example]) -> list[int]:
@@ -54,12 +46,7 @@ def shared_with(train: Sequence[Example], held: Sequence[Example]) -> list[int]:
 
 
 def _key(example: Example) -> tuple[str, str]:
-    asked, answer = words_of(asked_of(example)), words_of(example.messages[-1].content)
-    # Text without a single word (signs, emoji) is compared as it stands.
-    return (
-        " ".join(asked) or asked_of(example).strip(),
-        " ".join(answer) or example.messages[-1].content.strip(),
-    )
+    return said(asked_of(example), example.messages[-1].content)
 
 
 def _repeated(keys: Sequence[tuple[str, str]]) -> list[int]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tunewright.engine.data.alike import is_constant
 from tunewright.engine.data.example import Example
 from tunewright.engine.suspect.copied import copied_rows
 from tunewright.engine.suspect.similar import near_identical, shared_with
@@ -53,8 +54,7 @@ def troubles(train: Sequence[Example], held: Sequence[Example] = ()) -> tuple[Tr
 
 
 def _constant(train: Sequence[Example]) -> Trouble | None:
-    answers = {example.messages[-1].content for example in train}
-    if len(train) < 2 or len(answers) != 1:
+    if not is_constant(example.messages[-1].content for example in train):
         return None
     return Trouble(
         "constant",

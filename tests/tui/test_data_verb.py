@@ -43,7 +43,9 @@ def test_check_tells_findings_as_json_and_blocks_with_an_exit_code(live: Live, r
 
 
 def test_what_check_advises_makes_the_data_fit(live: Live, rows: Path, tmp_path: Path) -> None:
-    advice = json.loads(live("data", "check", str(rows), "--json", code=4).stdout)["advice"]
+    advice = json.loads(live("data", "check", str(rows), "--json", "--details", code=4).stdout)[
+        "advice"
+    ]
     words = advice.partition("; tunewright ")[2].split()
     output = tmp_path / "fixed.jsonl"
     live(*words, "--fix", "dedupe", "--fix", "redact", "--out", str(output))

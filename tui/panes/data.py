@@ -16,7 +16,7 @@ from tunewright.engine.data.example import Finding
 from tunewright.engine.data.tokens import Loss
 from tunewright.engine.data.view import Piece, ends_turn, token_pieces
 from tunewright.engine.plan import Plan
-from tunewright.engine.text import plain
+from tunewright.engine.text import counted, plain
 from tunewright.hardware.errors import Problem
 from tunewright.tui.looking import DataFound, ModelFound
 from tunewright.tui.panes.data_lines import (
@@ -200,7 +200,7 @@ class DataPane(Pane):
         if self._searched is not None:
             text, numbers = self._searched
             some = "the first " if len(numbers) == MOST_FOUND else ""
-            lines.append(Text(f"only “{plain(text)}”: {some}{len(numbers):,} rows"))
+            lines.append(Text(f"only “{plain(text)}”: {some}{counted(len(numbers), 'row')}"))
         self.query_one("#data-found", Lines).show(lines)
 
     def _draw_row(self) -> None:

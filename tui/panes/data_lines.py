@@ -11,7 +11,7 @@ from tunewright.engine.data.example import DataFacts, Finding, Message
 from tunewright.engine.data.view import Piece, bars_of, histogram
 from tunewright.engine.decide.case import ENOUGH, FEW
 from tunewright.engine.plan import Plan
-from tunewright.engine.text import plain, shorten
+from tunewright.engine.text import counted, plain, shorten
 from tunewright.hardware.errors import Problem
 from tunewright.tui.looking import DataFound
 from tunewright.tui.panes.data_look import DataLook, Seen
@@ -33,11 +33,11 @@ def found_lines(bench: Workbench, width: int) -> list[Text]:
     lines += wrapped(f"{rows.reading.format}: {plain(rows.reading.because)}", width, 2)
     facts = data.facts
     if isinstance(facts, Problem):
-        lines.append(Text(f"{len(rows.train):,} rows, {len(rows.held):,} held out"))
+        lines.append(Text(f"{counted(len(rows.train), 'row')}, {len(rows.held):,} held out"))
         return [*lines, *_trouble(facts, width)]
     lines += wrapped(
-        f"{facts.rows:,} rows, {facts.eval_rows:,} held out; {facts.train_tokens:,} tokens an "
-        f"epoch, {facts.trained_tokens:,} of them trained; answers are {_kind(facts)}",
+        f"{counted(facts.rows, 'row')}, {facts.eval_rows:,} held out; {facts.train_tokens:,} "
+        f"tokens an epoch, {facts.trained_tokens:,} of them trained; answers are {_kind(facts)}",
         width,
         2,
     )
@@ -68,7 +68,11 @@ def length_line(data: DataFound, plan: Plan | Problem | None, width: int) -> Tex
     if isinstance(plan, Plan):
         most = plan.value("training.max_length")
         cut = sum(length > most for length in data.lengths)
-        told += f"; {cut:,} rows over {most:,} are cut" if cut else f"; none over {most:,}"
+        told += (
+            f"; {counted(cut, 'row')} over {most:,} {'is' if cut == 1 else 'are'} cut"
+            if cut
+            else f"; none over {most:,}"
+        )
     shape = histogram(data.lengths, max(8, min(40, width - len(told) - 26)))
     line = Text(f"tokens {shape.low:,} ")
     return line.append(bars_of(shape.counts)).append(f" {shape.high:,}  {told}")
@@ -108,11 +112,11 @@ def look_lines(look: DataLook | None, shown: Finding | None, found: int, width: 
         for severity in ("error", "warn", "info")
         if (count := counts[severity])
     )
-    state = "" if look.finished else f"checking, {look.checked:,} rows so far: "
+    state = "" if look.finished else f"checking, {counted(look.checked, 'row')} so far: "
     lines = [Text(shorten(f"{state}{told or 'nothing found'}", width))]
     if shown is not None:
         style = SEVERITY_STYLES[shown.severity]
-        said = f"only {shown.id}, {found:,} rows: {plain(shown.message)}"
+        said = f"only {shown.id}, {counted(found, 'row')}: {plain(shown.message)}"
         lines.append(Text(shorten(said, width), style))
     elif findings:
         first = findings[0]
@@ -151,7 +155,7 @@ def problem_lines(bench: Workbench, width: int, look: DataLook | None = None) ->
             lines += wrapped(f"- {plain(warning)}", width, 2)
     if isinstance(data, DataFound):
         for name, count in data.rows.reading.unused_fields.items():
-            told = f"- the field {plain(name)!r} of {count:,} rows is not read"
+            told = f"- the field {plain(name)!r} of {counted(count, 'row')} is not read"
             if not isinstance(bench.plan, Plan):
                 lines += wrapped(told, width, 2)
     return [*lines, *found] or [Text("nothing is wrong with any row")]

@@ -51,6 +51,12 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
         "--skip", action="append", default=[], metavar="FAMILY", help="leave out a family of checks"
     )
 
+    parser.add_argument(
+        "--details",
+        action="store_true",
+        help="with --json: the confidence, lengths, labels, examples and fixes too",
+    )
+
 
 def _fix_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -126,7 +132,7 @@ def tokenizer_folder(spec: str) -> Path:
 def _check(options: argparse.Namespace) -> int:
     from tunewright.engine.data.checks.check import Options, families
     from tunewright.engine.data.inspect import check_data
-    from tunewright.tui.data_text import report_lines, report_value
+    from tunewright.tui.data_text import details_value, report_lines, report_value
 
     path, held = _resolved(options.path)
     known = [family.name for family in families()]
@@ -151,7 +157,7 @@ def _check(options: argparse.Namespace) -> int:
         eval_path=held,
     )
     if options.json:
-        say.data(report_value(report))
+        say.data(details_value(report) if options.details else report_value(report))
     else:
         for line in report_lines(report):
             say.line(line)
@@ -185,14 +191,14 @@ def _fix(options: argparse.Namespace) -> int:
     if options.json:
         say.data(outcome)
         return Exit.DONE
-    from tunewright.engine.text import plain
+    from tunewright.engine.text import counted, plain
 
     say.line(
-        f"{outcome.rows_in:,} rows read, {outcome.changed:,} changed, {outcome.dropped:,} left "
-        f"out, {outcome.rows_out:,} written to {plain(outcome.output)}"
+        f"{counted(outcome.rows_in, 'row')} read, {outcome.changed:,} changed, {outcome.dropped:,} "
+        f"left out, {outcome.rows_out:,} written to {plain(outcome.output)}"
     )
     for name, count in outcome.by_fix.items():
-        say.line(f"  {plain(name)}: {count:,} rows")
+        say.line(f"  {plain(name)}: {counted(count, 'row')}")
     say.line(f"what was done to which line: {plain(outcome.manifest)}")
     return Exit.DONE
 
@@ -239,10 +245,10 @@ def _split(options: argparse.Namespace) -> int:
     if options.json:
         say.data(division)
         return Exit.DONE
-    from tunewright.engine.text import plain
+    from tunewright.engine.text import counted, plain
 
-    say.line(f"{division.train_rows:,} rows for training: {plain(division.train)}")
-    say.line(f"{division.eval_rows:,} rows held out:      {plain(division.eval)}")
+    say.line(f"{counted(division.train_rows, 'row')} for training: {plain(division.train)}")
+    say.line(f"{counted(division.eval_rows, 'row')} held out:      {plain(division.eval)}")
     shared = f"; the values of {plain(division.by)} are on both sides" if division.by else ""
     say.line(
         f"{division.groups:,} groups of rows that are alike, each on one side; seed "

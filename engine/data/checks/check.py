@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tunewright.engine.data.checks.total import Total
 
-# Places of a finding that a block keeps; all rows are counted.
+# Places of a finding in a block that are kept with what stands there.
 SHOWN = 10
 _EXAMPLE = 80
 # Characters of a row that text checks look at: a row of megabytes must not stop the rest.
@@ -56,13 +56,15 @@ class Kind(NamedTuple):
 class Options(msgspec.Struct, frozen=True):
     """How to check. `format` as in `Finder`; `shape` is the one that all rows should have;
     `tokenizer` a model folder whose tokens are counted; `max_length` the length at which rows would
-    be cut; `skip` names families that are left out."""
+    be cut; `skip` names families that are left out; `two_sides`: some rows are held out, and
+    may leak."""
 
     format: str = "auto"
     shape: str | None = None
     tokenizer: str | None = None
     max_length: int | None = None
     skip: tuple[str, ...] = ()
+    two_sides: bool = False
 
 
 class Looked:
@@ -116,11 +118,14 @@ class Looked:
         return "row", ""
 
     def field_of(self, field: str, said: str) -> str:
-        """Alpaca's input is part of the user's turn, but another field."""
-        given = self.value.get("input") if isinstance(self.value, dict) else None
-        if field == "instruction" and isinstance(given, str) and said in given:
-            return "input"
-        return field
+        """What a question is about is part of the user's turn, but another field."""
+        if self.bound is None or not isinstance(self.value, dict):
+            return field
+        names = self.bound.names
+        at = names.get("input") or names.get("given")
+        given = self.value.get(at) if at is not None else None
+        asked = field in ("instruction", names.get("prompt"))
+        return at if at and asked and isinstance(given, str) and said in given else field
 
 
 def _texts(normal: Normal) -> list[tuple[str, str]]:
@@ -131,8 +136,11 @@ def _texts(normal: Normal) -> list[tuple[str, str]]:
         (field, message.content)
         for field, message in zip(normal.fields, normal.messages, strict=True)
     ]
-    texts += [("chosen", m.content) for m in normal.chosen]
-    texts += [("rejected", m.content) for m in normal.rejected]
+    for fields, messages in (
+        (normal.chosen_fields, normal.chosen),
+        (normal.rejected_fields, normal.rejected),
+    ):
+        texts += [(f, m.content) for f, m in zip(fields, messages, strict=True)]
     return texts
 
 
@@ -148,7 +156,8 @@ def around(text: str, start: int, end: int) -> str:
 
 
 class Hits:
-    """What one block has of each kind: the lines, and the first places with what stands there."""
+    """What one block has of each kind: the lines, and the places, the first with what stands
+    there."""
 
     def __init__(self) -> None:
         self.lines: dict[str, array[int]] = {}
@@ -163,8 +172,9 @@ class Hits:
         if lines and lines[-1] == line:
             return
         lines.append(line)
-        if len(self.places[id]) < SHOWN:
-            self.places[id].append((line, field, plain(example[:200])[:_EXAMPLE]))
+        places = self.places[id]
+        said = plain(example[:200])[:_EXAMPLE] if len(places) < SHOWN else ""
+        places.append((line, field, said))
 
 
 class Gatherer(Protocol):

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from tunewright.engine.data.checks.check import Family, Hits, Kind, Looked, Options
-from tunewright.engine.data.checks.total import Total
+from tunewright.engine.data.checks.total import PLACES, Total
+from tunewright.engine.text import counted
 
 # From this share on a habit is the rule, and the rest are exceptions to it.
 _RULE = 0.9
 _MOST_FIELDS = 500
+# Fields of a block whose rows are told, and rows of each.
+_TOLD = 8
+_PLACES = 20
 
 KINDS = (
     Kind(
@@ -55,6 +59,7 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> Any:
     unread: Counter[str] = Counter()
     system = conversations = objects = answered = 0
     odd = bytearray(len(rows))
+    where: dict[str, list[int]] = {}
     for at, row in enumerate(rows):
         if isinstance(row.value, dict):
             keys.update(
@@ -62,8 +67,12 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> Any:
             )
             if row.bound is not None and row.normal is not None:
                 names = row.bound.unread(row.value)
-                if names:
-                    unread.update(name[:60] for name in names[:_MOST_FIELDS])
+                for name in names[:_MOST_FIELDS]:
+                    name = name[:60]
+                    unread[name] += 1
+                    places = where.setdefault(name, [])
+                    if len(places) < _PLACES:
+                        places.append(at)
         normal = row.normal
         if normal is None or not normal.messages:
             continue
@@ -78,12 +87,29 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> Any:
     return (
         Counter(dict(keys.most_common(_MOST_FIELDS))),
         Counter(dict(unread.most_common(_MOST_FIELDS))),
+        {name: places for name, places in where.items() if len(where) <= _MOST_FIELDS},
+        _lacking(rows, keys),
         system,
         conversations,
         objects,
         answered,
         bytes(odd),
     )
+
+
+def _lacking(rows: Sequence[Looked], keys: Counter[str]) -> dict[str, list[int]]:
+    """By field the first rows that differ from most of a block: they lack it, or they alone have
+    it."""
+    told: dict[str, list[int]] = {}
+    for key, count in keys.items():
+        if count < len(rows) and len(told) < _TOLD:
+            rare = 2 * count < len(rows)
+            told[key] = [
+                at
+                for at, row in enumerate(rows)
+                if isinstance(row.value, dict) and (key in row.value) is rare
+            ][:_PLACES]
+    return told
 
 
 def _is_json(text: str) -> bool:
@@ -101,9 +127,16 @@ class _Consistency:
         self._unread: Counter[str] = Counter()
         self._figures = [0, 0, 0, 0]
         self._odd = bytearray()
+        # (row, field) of each.
+        self._unread_at: list[tuple[int, str]] = []
+        self._lacking_at: list[tuple[int, str]] = []
 
     def add(self, part: Any, side: str) -> None:
-        keys, unread, *figures, odd = part
+        keys, unread, where, lacking, *figures, odd = part
+        start = len(self._odd)
+        for told, places in ((self._unread_at, where), (self._lacking_at, lacking)):
+            if len(told) < PLACES:
+                told += [(start + at, name) for name, found in places.items() for at in found]
         for mine, theirs in ((self._keys, keys), (self._unread, unread)):
             if len(mine) < 20 * _MOST_FIELDS:
                 mine.update(theirs)
@@ -123,9 +156,12 @@ class _Consistency:
             if some:
                 said = ", ".join(f"{str(k)[:40]} in {n:,}" for k, n in list(some.items())[:8])
                 total.add_set("field.sometimes", f"of {rows:,} rows some lack fields: {said}")
+                told = sorted(at for at in self._lacking_at if at[1] in some)
+                total.add_places("field.sometimes", told)
         if self._unread:
-            said = ", ".join(f"{k} ({n:,} rows)" for k, n in self._unread.most_common(12))
+            said = ", ".join(f"{k} ({counted(n, 'row')})" for k, n in self._unread.most_common(12))
             total.add_set("field.unread", f"not read: {said}", max(self._unread.values()))
+            total.add_places("field.unread", sorted(self._unread_at))
             total.extra["unread"] = dict(self._unread.most_common(20))
         if answered and objects < answered and objects >= _RULE * answered:
             odd = (row for row, flag in enumerate(self._odd) if flag)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from tunewright.engine.data.alike import said
 from tunewright.engine.data.checks.check import Family, Hits, Kind, Looked, Options
 from tunewright.engine.data.checks.total import Total
 from tunewright.engine.data.keys import Groups, Sketches, equal_pairs, join_near, key_of, shingles
@@ -15,7 +16,7 @@ KINDS = (
     Kind(
         "duplicate.exact",
         "warn",
-        "{count} rows ({share}) say the same as a row before them",
+        "{count} rows ({share}) say the same as an earlier row",
         "keep the first of each: --fix dedupe",
         ("dedupe",),
         error_from=0.5,
@@ -23,7 +24,7 @@ KINDS = (
     Kind(
         "duplicate.near",
         "info",
-        "{count} rows ({share}) say nearly the same as a row before them",
+        "{count} rows ({share}) say nearly the same as an earlier row",
         "keep the first of each, unless the small differences are the task: --fix dedupe=near",
         ("dedupe=near",),
         warn_from=0.05,
@@ -39,7 +40,7 @@ KINDS = (
     Kind(
         "prompt.conflict",
         "warn",
-        "{count} rows ({share}) ask what another row asks, and are answered otherwise",
+        "{count} rows ({share}) ask what another row asks, answered otherwise",
         "decide which answer is right; for free text several may be: --fix dedupe=prompt keeps "
         "the first",
         ("dedupe=prompt",),
@@ -58,11 +59,12 @@ class _Part(NamedTuple):
     asked: array[int]
     answers: array[int]
     sketches: Sketches
-    blocks: int
+    # What a row says but for case and marks, where there is a side to leak to.
+    said: array[int]
 
 
 def look(rows: Sequence[Looked], hits: Hits, options: Options) -> _Part:
-    whole, asked, answers = array("Q"), array("Q"), array("Q")
+    whole, asked, answers, bare = array("Q"), array("Q"), array("Q"), array("Q")
     sets = []
     for row in rows:
         normal = row.normal
@@ -72,6 +74,8 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> _Part:
             whole.append(odd)
             asked.append(odd)
             answers.append(odd)
+            if options.two_sides:
+                bare.append(odd)
             sets.append([str(odd)])
             continue
         question = "\x1f".join(
@@ -80,28 +84,33 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> _Part:
         answer = normal.answer or ""
         if normal.messages and normal.messages[-1].tool_calls:
             answer += repr(normal.messages[-1].tool_calls)
-        said = f"{question}\x1d{answer}" if normal.text is None else normal.text
+        exact = f"{question}\x1d{answer}" if normal.text is None else normal.text
         if normal.rejected:
-            said += f"\x1d{normal.rejected[-1].content}"
-        whole.append(key_of(said))
+            exact += f"\x1d{normal.rejected[-1].content}"
+        whole.append(key_of(exact))
         asked.append(key_of(question if normal.text is None else normal.text))
         answers.append(key_of(answer if normal.text is None else normal.text))
+        if options.two_sides:
+            last = "\n".join(m.content for m in normal.asked if m.role != "system")
+            bare.append(key_of("\x1d".join(said(last, answer or row.text))))
         sets.append(shingles(row.words, row.text))
     sketches = Sketches()
     sketches.add(sets)
-    return _Part(whole, asked, answers, sketches, 1)
+    return _Part(whole, asked, answers, sketches, bare)
 
 
 class _Duplicates:
     def __init__(self, options: Options) -> None:
         self.rows, self.asked, self.answers = array("Q"), array("Q"), array("Q")
         self.sketches = Sketches()
+        self.said = array("Q")
 
     def add(self, part: Any, side: str) -> None:
         self.rows.extend(part.rows)
         self.asked.extend(part.asked)
         self.answers.extend(part.answers)
         self.sketches.extend(part.sketches)
+        self.said.extend(part.said)
 
     def finish(self, total: Total) -> None:
         count = len(self.rows)
@@ -115,13 +124,18 @@ class _Duplicates:
         total.extra["asked"] = self.asked
         train = [row for row in range(count) if total.side(row) == "train"] if _two(total) else None
         heads_train: set[int] | None = None if train is None else {groups.head(r) for r in train}
+        known = set() if train is None else {self.said[row] for row in train if self.said}
         wrong = total.extra.get("wrong_rows", frozenset())
         repeated: list[int] = []
         near: list[int] = []
         leaked: list[int] = []
         for row in range(count):
             head = groups.head(row)
-            if heads_train is not None and head in heads_train and total.side(row) == "eval":
+            if (
+                heads_train is not None
+                and total.side(row) == "eval"
+                and (head in heads_train or (self.said and self.said[row] in known))
+            ):
                 leaked.append(row)
             elif head != row:
                 (repeated if row in exact else near).append(row)

@@ -11,6 +11,8 @@ from tunewright.engine.data.checks.check import Family, Hits, Kind, Looked, Opti
 # sign. Real words hold such pairs of letter and sign too rarely to matter.
 MOJIBAKE = re.compile(
     "[\u00c2-\u00c3][\u0080-\u00bf\u2018-\u201e\u2020\u2021\u2026\u2030\u20ac]"
+    # Cyrillic and Greek: two such pairs one after the other.
+    "|(?:[\u00ce-\u00d1][\u0080-\u00bf\u0152-\u0178\u02c6\u02dc\u2013-\u2122]){2}"
     "|\u00e2\u20ac[\u0080-\u02dc\u2018-\u2122]|\u00e2\u0080[\u0080-\u00bf]|\u00f0\u0178[\u0080-\u2122]"
 )
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")

@@ -45,10 +45,21 @@ _SCRIPTS = (
 )
 _SCRIPT_SHARE = 0.2
 _SIGNS = 400
+_MOST_ASKED = 4000
 # A text is in a language when it has so many different ones of its common words.
 _FEWEST = 4
+# A question that asks for another language is answered rightly in it.
+_ASKED = re.compile(
+    r"translat|übersetz|tradui|traduc|tradu[çz]|перевод|переве|翻译|翻譯|訳し|번역"
+    r"|\bin (?:english|german|french|spanish|italian|portuguese|dutch|polish|swedish|turkish"
+    r"|indonesian|vietnamese|japanese|korean|chinese|russian|arabic|hindi|thai|hebrew|greek)\b",
+    re.IGNORECASE,
+)
 # A second language below this share of the rows is noise, above it a mix.
-_MIX = 0.02
+_MIX = 0.003
+# The language of the set, where so many of the rows are in it: an answer in another one stands out
+# even where its question is too short to tell.
+_OF_THE_SET = 0.9
 
 KINDS = (
     Kind(
@@ -88,9 +99,12 @@ def language_of(words: Sequence[str], text: str) -> str | None:
     return best if count >= _FEWEST and (not rest or count > rest[0][1] + 1) else None
 
 
-def look(rows: Sequence[Looked], hits: Hits, options: Options) -> list[str | None]:
+def look(
+    rows: Sequence[Looked], hits: Hits, options: Options
+) -> tuple[list[str | None], dict[int, tuple[str, str]]]:
     languages: list[str | None] = []
-    for row in rows:
+    alone: dict[int, tuple[str, str]] = {}
+    for at, row in enumerate(rows):
         language = language_of(row.words, row.text)
         languages.append(language)
         normal = row.normal
@@ -105,11 +119,13 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> list[str | Non
         asked = normal.asked[-1].content
         first = language_of(asked[:_SIGNS].lower().split(), asked)
         second = language_of(answer[:_SIGNS].lower().split(), answer)
-        if first and second and first != second:
+        if first and second and first != second and not _ASKED.search(row.text[:_MOST_ASKED]):
             hits.add(
                 "language.switch", row.line, normal.answer_field, f"{first} → {second}: {answer}"
             )
-    return languages
+        elif second and not first and not _ASKED.search(row.text[:_MOST_ASKED]):
+            alone[at] = second, normal.answer_field
+    return languages, alone
 
 
 class _Languages:
@@ -117,9 +133,13 @@ class _Languages:
         self._codes: list[str | None] = []
         self._numbers: dict[str | None, int] = {}
         self._rows = bytearray()
+        self._alone: list[tuple[int, str, str]] = []
 
     def add(self, part: Any, side: str) -> None:
-        for language in part:
+        languages, alone = part
+        start = len(self._rows)
+        self._alone += [(start + at, *told) for at, told in alone.items()]
+        for language in languages:
             number = self._numbers.setdefault(language, len(self._numbers))
             self._rows.append(number)
 
@@ -129,14 +149,23 @@ class _Languages:
         total.facts.languages = dict(sorted(by_name.items(), key=lambda item: -item[1]))
         ordered = list(total.facts.languages.items())
         known = sum(by_name.values())
-        others = {name for name, count in ordered[1:] if count >= max(2, _MIX * known)}
+        if ordered and ordered[0][1] >= _OF_THE_SET * known:
+            for row, language, field in self._alone:
+                if language != ordered[0][0]:
+                    told = f"{language}, and the set is {ordered[0][0]}"
+                    total.add_rows("language.switch", [row], field, {row: told})
+        others = {name for name, count in ordered[1:] if count >= max(1, _MIX * known)}
         if not others:
             return
-        shares = ", ".join(f"{name} {count / known:.0%}" for name, count in ordered[:6])
+        shares = ", ".join(f"{name} {_share(count / known)}" for name, count in ordered[:6])
         numbers = {self._numbers[name] for name in others}
         rows = (row for row, number in enumerate(self._rows) if number in numbers)
         total.add_rows("language.mix", rows, "row")
         total.add_set("language.mix", f"the rows are in several languages: {shares}")
+
+
+def _share(share: float) -> str:
+    return "under 1%" if share < 0.005 else f"{share:.0%}"
 
 
 FAMILY = Family("language", "language mix", KINDS, look, _Languages)

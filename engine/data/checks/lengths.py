@@ -13,6 +13,7 @@ import msgspec
 from tunewright.engine.data.checks.check import Family, Hits, Kind, Looked, Options
 from tunewright.engine.data.checks.total import Total
 from tunewright.engine.data.example import Example, Place
+from tunewright.engine.text import agreeing
 from tunewright.hardware.errors import Problem
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ KINDS = (
     Kind(
         "template.refuses",
         "error",
-        "the model's chat template refuses {count} rows",
+        "{count} rows are refused by the model's chat template",
         "see the reason beside each; another model's template may take them",
     ),
 )
@@ -102,8 +103,8 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> array[int]:
             continue
         texts += whole
         owners += [at] * len(whole)
-    for owner, ids in zip(owners, renderer.encode_all(texts), strict=True):
-        lengths[owner] = max(lengths[owner], len(ids))
+    for owner, count in zip(owners, renderer.count_all(texts), strict=True):
+        lengths[owner] = max(lengths[owner], count)
     return lengths
 
 
@@ -148,8 +149,10 @@ class _Lengths:
             share = len(cut) / len(ordered)
             total.add_set(
                 "length.cut",
-                f"{len(cut):,} rows ({share:.1%}) are longer than {most:,} tokens and would lose "
-                f"{lost:,} tokens from their ends, where the answers stand",
+                agreeing(
+                    f"{len(cut):,} rows ({share:.1%}) are longer than {most:,} tokens: {lost:,} "
+                    "tokens would be lost from the end, where the answer stands"
+                ),
             )
         # Twenty times the middle, and twice what nearly all rows keep to.
         limit = max(20 * quantile(ordered, 0.5), 2 * p99)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from tunewright.engine.data.checks.check import Family, Hits, Kind, Looked, Options, around
-from tunewright.engine.data.identifiers import is_card, is_iban, is_ip, national_id
+from tunewright.engine.data.identifiers import ip_kind, is_card, is_iban, national_id
 
 _REDACT = "replace it: --fix redact (or redact={name}), or remove the rows: --fix drop={id}"
 
@@ -28,6 +28,9 @@ KINDS = (
     _kind("national-id", "national identity numbers"),
     _kind("ip", "public IP addresses"),
     _kind("address", "street addresses"),
+    _kind("example", "addresses of private nets, or set aside for examples")._replace(
+        severity="info"
+    ),
 )
 
 
@@ -40,6 +43,7 @@ class Span(NamedTuple):
 
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,24}\b")
+_LOGIN = re.compile(r"://[^\s/@]*\Z")
 # Domains that are set aside for examples (RFC 2606), and those that people make up for them.
 _EXAMPLE = re.compile(
     r"@(?:[\w-]+\.)*(?:example(?:-\w+)?\.(?:com|org|net)|[\w-]+\.(?:example|test|invalid)"
@@ -51,17 +55,21 @@ _LONG = re.compile(r"[0-9][0-9 .,()/-]{5,}[0-9]")
 _CODED = re.compile(r"[A-Z][A-Z] ?[0-9][0-9]")
 _DOTTED = re.compile(r"[0-9]\.[0-9]+\.[0-9]")
 _PHONE = re.compile(
-    r"(?<![\w.,$€£%])(?:\+\d|\(\d{2,5}\)|\d{2,5}[-. /]\d{2,4}[-. ]\d)[\d .()/-]{4,20}(?!\w)"
+    r"(?<![\w.,$€£%])(?:\+\d|\(\d{2,5}\)|\d{2,5}[-. /]\d{2,4}[-. ]\d)[\d .()/-]{3,20}(?!\w)"
 )
+_FRENCH = re.compile(r"0[1-9](?:[ .-]\d\d){4}(?!\d)")
 _CARD = re.compile(r"(?<![\d.])(?:\d[ -]?){12,18}\d(?!\.?\d)")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:){2,7}[0-9A-Fa-f:.]{1,20}")
 _STREET = re.compile(
-    r"[0-9]{1,5},? (?:(?:[NSEW]\. )?(?:[A-Z][a-z]+\.? ){1,3}(?:Street|St|Avenue|Ave|Road|Rd"
-    r"|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Square|Terrace|Highway|Hwy|Parkway|Pkwy)\b(?!')"
+    r"[0-9]{1,5}[A-Z]?,? (?:(?:[NSEW]\. )?(?!Wall Street [a-z])(?:[A-Z][a-z]+\.? ){1,3}"
+    r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Square|Terrace"
+    r"|Highway|Hwy|Parkway|Pkwy)\b(?!')"
     r"|(?:rue|avenue|boulevard|place|chemin|impasse) (?:de |du |des |la |le |l')*[A-ZÉ]\w+)"
 )
+# "In 2001, Alabama Supreme Court": a year, and no number of a house.
+_YEAR = re.compile(r"(?:1[5-9]|20)[0-9]{2}, ")
 _NUMBER_LAST = re.compile(
     r"[A-ZÄÖÜ][a-zäöüß]{2,20}(?:straße|strasse|weg|platz|allee|gasse|str\.) \d{1,4}\b"
     r"|(?:Calle|Avenida|Via|Viale|Piazza|Rua) (?:[A-ZÀ-Ý]\w+ ){1,3},? ?\d{1,4}\b"
@@ -78,12 +86,16 @@ def spans(text: str) -> list[Span]:
     found: list[Span] = []
     if "@" in text:
         found += [
-            Span(m.start(), m.end(), "email")
+            Span(m.start(), m.end(), "example" if _EXAMPLE.search(m[0].lower()) else "email")
             for m in _EMAIL.finditer(text)
-            if not _EXAMPLE.search(m[0].lower())
+            if not _in_login(text, m.start()) and not m[0].startswith("git@")
         ]
     if _DIGIT.search(text):
-        found += [Span(m.start(), m.end(), "address") for m in _STREET.finditer(text)]
+        found += [
+            Span(m.start(), m.end(), "address")
+            for m in _STREET.finditer(text)
+            if not _YEAR.match(m[0])
+        ]
         if any(word in text for word in _NUMBER_LAST_WORDS):
             found += [Span(m.start(), m.end(), "address") for m in _NUMBER_LAST.finditer(text)]
         coded, long = _CODED.search(text), _LONG.search(text)
@@ -94,9 +106,9 @@ def spans(text: str) -> list[Span]:
                 if (iban := is_iban(m[0]))
             ]
         if _DOTTED.search(text):
-            found += [Span(m.start(), m.end(), "ip") for m in _IPV4.finditer(text) if is_ip(m[0])]
+            found += _addresses(_IPV4, text)
         if text.count(":") > 2:
-            found += [Span(m.start(), m.end(), "ip") for m in _IPV6.finditer(text) if is_ip(m[0])]
+            found += _addresses(_IPV6, text)
         if coded or long:
             found += [Span(start, end, "national-id") for start, end in national_id(text)]
         if long:
@@ -115,6 +127,18 @@ def spans(text: str) -> list[Span]:
     return kept
 
 
+def _in_login(text: str, start: int) -> bool:
+    """Whether what looks like an address is the login of a URL: ftp://name:password@host."""
+    return _LOGIN.search(text[max(0, start - 80) : start]) is not None
+
+
+def _addresses(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
+    for found in pattern.finditer(text):
+        kind = ip_kind(found[0])
+        if kind is not None:
+            yield Span(found.start(), found.end(), kind)
+
+
 @lru_cache(maxsize=1)
 def _matcher() -> Any:
     from phonenumbers import Leniency, PhoneNumberMatcher
@@ -129,6 +153,8 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
         start, end = max(0, near.start() - 1), min(len(text), near.end() + 8)
         piece = text[start:end]
         region = "GB" if near[0].lstrip("(").startswith("0") else "US"
+        if _FRENCH.match(near[0]):
+            region = "FR"
         for match in matcher(piece, region, leniency=valid):
             raw = match.raw_string
             if raw.startswith(("+", "(")) or sum(c in " -./()" for c in raw) >= 2:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tunewright.engine.data.checks.check import Family, Hits, Kind, Looked, Options
+from tunewright.engine.data.checks.check import Family, Hits, Kind, Looked, Options, around
 
 HTML = re.compile(
     r"</?(?:div|span|p|br|a|li|ul|ol|td|tr|table|img|script|style|font|b|i|em|strong|h[1-6])"
@@ -15,13 +15,35 @@ HTML = re.compile(
 _HTML_GATE = re.compile(r"[<&]")
 # Jinja, mustache, ERB, and the blanks that people leave in templates.
 TEMPLATE = re.compile(
-    r"\{\{\s*[\w.\[\]'\" |]{1,60}\s*\}\}|\{%-?\s*\w[^{}%]{0,80}%\}|<%=?[^%<>]{1,80}%>"
-    r"|\$\{\w{1,40}\}"
-    r"|\[(?:insert|your|enter|add|placeholder|name|company|date)\b[^\[\]\n]{0,40}\]"
+    # Not LaTeX's groups, BibTeX's values, JSX's styles, or the expressions of GitHub's workflows.
+    r"(?<![}^_$\\={])\{\{-?\s*[A-Za-z_][\w.\[\]'\" |]{0,60}\s*-?\}\}(?!\})"
+    r"|\{%-?\s*\w[^{}%]{0,80}%\}|<%=?[^%<>]{1,80}%>"
+    r"|\$\{\w{1,40}\}|%\([a-z_]{2,30}\)s"
+    # Python's format: names that say what belongs there, and none of LaTeX, sets or paths.
+    r"|(?<![\w}^_$\\={/\"'])\{(?:[a-z]{2,}_[a-z_]{2,}|name|username|user|company|product|email|date"
+    r"|city|country|address|title|topic|question|answer|context|input)\}(?![}\w\"'])"
+    r"|\[(?:insert|placeholder)\b[^\[\]\n]{0,40}\]"
+    r"|\[(?:enter|add) (?:your|the|a|an|name|date)\b[^\[\]\n]{0,40}\]"
+    r"|\[(?:your|name|company|date)(?:[ _'’/-]\w+){0,4}\](?!\()"
     r"|<(?:insert|your|placeholder)[ _][^<>\n]{1,40}>|\blorem ipsum\b",
     re.IGNORECASE,
 )
-_TEMPLATE_GATE = re.compile(r"[{<\[$]|lorem", re.IGNORECASE)
+# In LaTeX a group follows a command: \text{{x}}.
+_LATEX = re.compile(r"\\[A-Za-z]+\Z")
+# Code is right as it is, in fences, in backticks, or as a whole page.
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]{1,200}`", re.DOTALL)
+_PAGE = re.compile(
+    r"<!doctype html|<html[\s>]|<\?php|<\?xml|\bfunction ?\(|=> ?[{(]"
+    r"|^\s*(?:import \w|from \w+ import|def \w+\()",
+    re.IGNORECASE | re.MULTILINE,
+)
+# A question about markup is answered rightly in it.
+_ABOUT = re.compile(
+    r"\b(?:html5?|xml|svg|css|jsx|javascript|typescript|react|angular|vue|php|jinja|markup"
+    r"|web ?pages?|websites?|bootstrap|selenium|regex|code|script|tags?)\b",
+    re.IGNORECASE,
+)
+_TEMPLATE_GATE = re.compile(r"[{<\[$]|lorem|%\(", re.IGNORECASE)
 SPECIAL = re.compile(
     r"<\|[a-z_]{2,30}\|>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<(?:bos|eos|pad)>"
     r"|(?m:^### ?(?:Instruction|Response|Input|Human|Assistant):)"
@@ -61,10 +83,36 @@ _LOOKS = (
 def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
     for row in rows:
         for id, gate, pattern in _LOOKS:
-            if gate.search(row.text) and pattern.search(row.text):
-                if id == "text.special" and row.bound and row.bound.shape.name == "dialogue":
-                    continue
-                hits.add(id, row.line, *row.where(pattern))
+            if not gate.search(row.text) or not pattern.search(row.text):
+                continue
+            if id == "text.special":
+                if not row.bound or row.bound.shape.name != "dialogue":
+                    hits.add(id, row.line, *row.where(pattern))
+                continue
+            asked = row.normal.asked if row.normal is not None else ()
+            if id == "text.html" and any(_ABOUT.search(turn.content) for turn in asked):
+                continue
+            found = _remains(row, pattern)
+            if found is not None:
+                hits.add(id, row.line, *found)
+
+
+def _remains(row: Looked, pattern: re.Pattern[str]) -> tuple[str, str] | None:
+    """(field, what stands there) of the first match that is no code."""
+    for field, text in row.texts:
+        if _PAGE.search(text):
+            continue
+        bare = _CODE.sub(_blank, text) if "`" in text else text
+        for found in pattern.finditer(bare):
+            before = bare[max(0, found.start() - 30) : found.start()]
+            if not (found[0].startswith("{{") and _LATEX.search(before)):
+                said = around(text, found.start(), found.end())
+                return row.field_of(field, found[0]), said
+    return None
+
+
+def _blank(found: re.Match[str]) -> str:
+    return " " * len(found[0])
 
 
 FAMILY = Family("remains", "HTML, template and chat format remains", KINDS, look)

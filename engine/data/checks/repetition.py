@@ -9,8 +9,9 @@ from tunewright.engine.data.checks.check import Family, Hits, Kind, Looked, Opti
 
 # Texts of fewer words repeat by chance.
 _WORDS = 40
-# Of all runs of four words, so many are there twice in a text that loops.
-_SHARE = 0.5
+# So many of all runs of four words say one before them again in a text that loops; lists and
+# analyses that begin each item alike stay below it.
+_SHARE = 0.4
 _LETTERS = 60
 
 KINDS = (
@@ -27,10 +28,13 @@ KINDS = (
 def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
     for row in rows:
         words = row.words
+        longest = max(words, key=len, default="")
+        few = len(longest) > _LETTERS and len(set(longest)) <= len(longest) // 20
+        # Ruled lines of tables and the like are no text that loops.
+        if few and longest[0].isalnum():
+            hits.add("text.repetition", row.line, _field(row, longest[:20]), longest)
+            continue
         if len(words) < _WORDS:
-            longest = max(words, key=len, default="")
-            if len(longest) > _LETTERS and len(set(longest)) <= len(longest) // 20:
-                hits.add("text.repetition", row.line, _field(row, longest[:20]), longest)
             continue
         # Few different words is quick to see, and no text without it loops.
         if len(set(words)) > len(words) * 0.5:
@@ -48,8 +52,8 @@ def _loop(words: list[str]) -> str | None:
     if len(words) < _WORDS or len(set(words)) > len(words) * 0.5:
         return None
     runs = Counter(zip(words, words[1:], words[2:], words[3:], strict=False))
-    twice = sum(count for count in runs.values() if count > 1)
-    if twice <= _SHARE * (len(words) - 3):
+    count = len(words) - 3
+    if count - len(runs) <= _SHARE * count:
         return None
     return " ".join(runs.most_common(1)[0][0])
 

@@ -17,11 +17,13 @@ _LITERALS = (
     "A3T", "ABIA", "ACCA", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_",
     "glpat-", "xox", "hooks.slack", "PRIVATE KEY", "eyJ", "sk-", "k_live_", "SG.", "pypi-AgE",
     "npm_", "_authToken", "AccountKey=", "sq0csp", "hf_", "AIza", "AKC", "SK", "AC", "-us", ":AA",
+    "earer ",
 )  # fmt: skip
 _WORDS = ("key", "secret", "token", "passw")
 _DISCORD = re.compile(r"[MNO][\w-]{23,25}\.")
 _ASSIGNED = re.compile(
-    r"(?:api[_-]?key|secret[_-]?key|access[_-]?token|client[_-]?secret|passw(?:or)?d)[\"']? ?[:=]",
+    r"(?:api[_-]?key|secret[_-]?(?:access[_-]?)?key|access[_-]?token|client[_-]?secret"
+    r"|passw(?:or)?d)[\"']? ?[:=]",
     re.IGNORECASE,
 )
 _LOGIN = re.compile(r"://[^\s/:@]{1,60}:[^\s/@]{1,60}@")
@@ -39,7 +41,8 @@ def _may_hold(text: str, low: str) -> bool:
 _OWN = re.compile(
     r"\bhf_[A-Za-z]{30,40}\b|\bAIza[0-9A-Za-z_-]{35}\b|\bsk-(?:ant|proj|or|svcacct)-[\w-]{20,}"
     r"|\bsk-[A-Za-z0-9]{40,}\b|\bgithub_pat_\w{40,}"
-    r"|(?i:\b(?:api[_-]?key|secret[_-]?key|access[_-]?token|client[_-]?secret|passw(?:or)?d))"
+    r"|\b[Bb]earer (?=[^\s]{0,60}\d)[A-Za-z0-9_\-.~+/]{20,}=*"
+    r"|(?i:(?<![A-Za-z0-9])(?:[a-z]{2,12}_)?(?:api[_-]?key|secret[_-]?(?:access[_-]?)?key|access[_-]?token|client[_-]?secret|passw(?:or)?d))"
     r"[\"']? ?[:=] ?[\"']?(?=[^\s\"']{0,60}\d)[A-Za-z0-9_\-/+=!#$%]{16,}"
 )
 _PLUGINS = (
@@ -103,9 +106,22 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
             for detector in _detectors():
                 for secret in detector.analyze_string(line):
                     at = line.find(secret)
-                    if secret and at >= 0:
+                    if secret and at >= 0 and not _is_blank(secret, line[:at]):
                         yield start + at, start + at + len(secret)
         start += len(line)
+
+
+# What documentation writes where a login belongs, and a variable that is filled in later.
+_BLANKS = re.compile(
+    r"(?:(?:my|your|the|some|db|user|new|old)?[-_ ]?(?:pass|password|passwd|pwd|pw|secret|token"
+    r"|api[-_]?key|key)\d{0,3}|[x*.•]{2,}|[<{\[$%].*|changeme|hunter2|1234\d*)\Z",
+    re.IGNORECASE,
+)
+
+
+def _is_blank(secret: str, before: str) -> bool:
+    """Whether a login of a URL is one that documentation writes."""
+    return before.endswith(":") and "://" in before[-80:] and bool(_BLANKS.match(secret))
 
 
 def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:

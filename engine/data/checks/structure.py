@@ -22,19 +22,34 @@ def _kind(id: str, message: str, fix: str = "", fixes: tuple[str, ...] = ()) -> 
 
 KINDS = (
     _kind("json.broken", "{count} lines are no JSON"),
-    _kind("csv.broken", "{count} rows of the table are quoted wrongly"),
+    Kind(
+        "json.loose",
+        "warn",
+        "{count} lines are not strict JSON (a comma after the object, NaN, Python's quotes), and "
+        "read as meant",
+        "other tools will refuse the file; write it anew: --fix unify",
+        ("unify",),
+    ),
+    Kind(
+        "encoding.other",
+        "warn",
+        "{count} rows are in Windows-1252, not in UTF-8, and read as that",
+        "look at their letters; write the file anew as UTF-8: --fix unify",
+        ("unify",),
+    ),
+    _kind("csv.broken", "{count} table rows are quoted wrongly"),
     _kind("csv.cells", "{count} rows have more or fewer cells than the first row names"),
     _kind("encoding.broken", "{count} rows are not UTF-8"),
     _kind(
         "file.cut",
-        "{count} compressed files end before their end: rows are missing",
+        "{count} compressed files are cut off: rows are missing",
         "fetch the file again, or pack it anew; the rows before the cut can be used",
     ),
     _kind("row.huge", "{count} rows are longer than any text to learn from"),
     Kind(
         "row.long",
         "warn",
-        "{count} rows have over a million characters; their texts were looked at up to there",
+        "{count} rows have over a million characters, and only the first million are looked at",
         "split them into rows of a document's part; to remove them: --fix drop=row.long",
         ("drop=row.long",),
     ),
@@ -68,7 +83,7 @@ KINDS = (
     ),
     _kind(
         "role.order",
-        "{count} conversations have their turns out of order",
+        "{count} conversations have turns out of order",
         "join turns of one speaker and cut what has no answer: --fix trim=turns",
         ("trim=turns", "drop=role.order"),
     ),
@@ -78,11 +93,18 @@ KINDS = (
     _kind("prompt.missing", "{count} pairs have no prompt in common"),
     _kind("label.missing", "{count} rows have no label or score"),
 )
+# Fields beside the turns that hold what is no text; in the turns only <image> stands for it.
+_MEDIA = ("images", "image", "videos", "video", "audios", "audio")
 _KNOWN = {kind.id for kind in KINDS}
 
 
 def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
     for row in rows:
+        if row.normal is not None:
+            for name in _MEDIA:
+                if row.value.get(name):
+                    hits.add("content.not-text", row.line, name, f"a field of {name}")
+                    break
         if row.length > MOST_TEXT:
             hits.add("row.long", row.line, row.texts[0][0], f"{row.length:,} characters")
         for wrong in row.wrong:

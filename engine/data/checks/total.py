@@ -11,10 +11,11 @@ import msgspec
 
 from tunewright.engine.data.checks.check import Hits, Kind
 from tunewright.engine.data.example import Finding, Place, Severity
-from tunewright.engine.data.sources import Side
+from tunewright.engine.data.readers.block import Side
+from tunewright.engine.text import agreeing
 
 # Places that a finding names, and rows of it that are remembered for filters.
-PLACES = 20
+PLACES = 10_000
 MOST_ROWS = 200_000
 EVERY_ROW = 2**32
 _WEIGHT: dict[Severity, int] = {"error": 0, "warn": 1, "info": 2}
@@ -113,6 +114,11 @@ class Total:
         if count:
             self.count[id] = self.count.get(id, 0) + count
 
+    def add_places(self, id: str, places: Iterable[tuple[int, str]]) -> None:
+        """(row, field) where something about the whole set can be seen; the rows are not all."""
+        known = self._places.setdefault(id, [])
+        known += [(self.place(row, field), "") for row, field in places][: PLACES - len(known)]
+
     def add_set(self, id: str, said: str, count: int | None = None) -> None:
         """Something about the whole set: the message in full."""
         self._said[id] = said
@@ -121,8 +127,8 @@ class Total:
     def finding(self, id: str) -> Finding:
         kind, count = self.kinds[id], self.count[id]
         rows = max(1, len(self.lines))
-        message = self._said.get(id) or kind.message.format(
-            count=f"{count:,}", rows=f"{rows:,}", share=f"{count / rows:.1%}"
+        message = self._said.get(id) or agreeing(
+            kind.message.format(count=f"{count:,}", rows=f"{rows:,}", share=f"{count / rows:.1%}")
         )
         places = self._places.get(id, ())
         return Finding(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import json
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -13,6 +15,9 @@ from tunewright.engine.data.readers.broken import BROKEN, said_of
 BLOCK_BYTES = 2 << 20
 # A line longer than this is no row of text; it is passed over and told.
 MOST_ROW_BYTES = 256 << 20
+# Python's own reader of literals takes a hundred times the memory of the text.
+_MOST_LOOSE = 4 << 20
+Side = Literal["train", "eval"]
 
 
 class Wrong(NamedTuple):
@@ -30,6 +35,8 @@ class RawRow(NamedTuple):
     line: int
     value: Any
     wrong: Wrong | None = None
+    # What was odd about the line, although it could be read.
+    note: Wrong | None = None
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -39,6 +46,8 @@ class Block(msgspec.Struct, frozen=True):
     first: int
     lines: bytes = b""
     made: tuple[RawRow, ...] = ()
+    # The split of a document that holds several; None: that of the file.
+    side: Side | None = None
 
     def rows(self) -> Iterator[RawRow]:
         """Every row that is not blank."""
@@ -52,9 +61,50 @@ class Block(msgspec.Struct, frozen=True):
             try:
                 value = decode(text)
             except BROKEN as error:
-                yield RawRow(line, None, broken_line(text, error))
+                yield read_loosely(line, text) or RawRow(line, None, broken_line(text, error))
             else:
-                yield RawRow(line, value)
+                plain = type(value) is dict and "row_idx" not in value
+                yield RawRow(line, value if plain else as_row(value))
+
+
+def as_row(value: Any) -> Any:
+    """A row that is a bare list (of turns, or a question and its answer) or stands in an envelope
+    of datasets-server, as the object that it means."""
+    if isinstance(value, dict):
+        return value["row"] if value.keys() >= {"row_idx", "row"} else value
+    if not isinstance(value, list) or not value:
+        return value
+    first = value[0]
+    if isinstance(first, dict):
+        if "from" in first:
+            return {"conversations": value}
+        return {"messages": value} if "role" in first else value
+    if len(value) == 2 and isinstance(first, str) and isinstance(value[1], str):
+        return {"prompt": first, "completion": value[1]}
+    return value
+
+
+def read_loosely(line: int, text: bytes) -> RawRow | None:
+    """A line that is nearly JSON, and can mean one thing only: an object with a comma after it,
+    with NaN in it, or written as Python writes it. None for anything else."""
+    bare = text.strip()
+    if bare[:1] not in (b"{", b"[") or len(bare) > _MOST_LOOSE:
+        return None
+    value: Any = None
+    odd = ""
+    try:
+        if bare.endswith(b","):
+            value, odd = msgspec.json.decode(bare[:-1]), "a comma after it"
+        elif b"NaN" in bare or b"Infinity" in bare:
+            value, odd = json.loads(bare, parse_constant=lambda name: None), "NaN, read as null"
+        elif b"'" in bare[:3]:
+            value, odd = ast.literal_eval(bare.decode()), "Python's quotes"
+    except (*BROKEN, ValueError, SyntaxError, MemoryError):
+        return None
+    if not isinstance(value, (dict, list)):
+        return None
+    note = Wrong("row", f"JSON with {odd}", "one JSON object a line", "json.loose")
+    return RawRow(line, as_row(value), None, note)
 
 
 def broken_line(text: bytes, error: Exception) -> Wrong:

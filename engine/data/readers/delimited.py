@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import codecs
 import csv
-import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +21,17 @@ _ROWS = 2000
 # More columns than this are a matrix, not rows of text.
 MOST_COLUMNS = 10_000
 _DELIMITERS = ",\t;|"
+_NAME = 80
+_HEAD = 256 << 10
+_MOST_LITERAL = 1 << 20
+# Excel's own line: which character divides the cells.
+_SEP = re.compile(rb"\"?sep=([,;|\t])\"?\r?\n", re.IGNORECASE)
+# Text of which so many lines are no UTF-8, and none with such bytes is, is Windows-1252.
+_FEWEST_LINES = 3
 
 
 def read_blocks(path: Path) -> Iterator[Block]:
-    """Blocks of rows. The line is that on which a row ends, as quoted cells may hold newlines.
+    """Blocks of rows. The line is that on which a row begins, as quoted cells may hold newlines.
 
     A `Problem` for a header that is none: empty or repeated names, or over 10,000 columns.
     """
@@ -40,17 +48,17 @@ def read_blocks(path: Path) -> Iterator[Block]:
 
 def _rows(path: Path) -> Iterator[RawRow]:
     lines = _Lines(path)
-    head = lines.first
-    reader = csv.reader(lines, delimiter=delimiter_of(path, head), strict=True)
+    reader = csv.reader(lines, delimiter=lines.delimiter, strict=True)
     names: list[str] | None = None
     while True:
+        line = lines.number + 1
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             wrong = Wrong("row", str(error), "cells in quotes, quotes doubled", "csv.broken")
-            yield RawRow(reader.line_num, None, wrong)
+            yield RawRow(line, None, wrong)
             continue
         except UnicodeDecodeError as error:
             told = f"byte {error.object[error.start]:#04x}: not UTF-8"
@@ -58,7 +66,7 @@ def _rows(path: Path) -> Iterator[RawRow]:
             continue
         except (CutOff, EOFError, OSError) as cut:
             wrong = Wrong("file", str(cut), "a whole compressed file", "file.cut")
-            yield RawRow(reader.line_num + 1, None, wrong)
+            yield RawRow(lines.number + 1, None, wrong)
             return
         if not cells:
             continue
@@ -67,10 +75,10 @@ def _rows(path: Path) -> Iterator[RawRow]:
         elif len(cells) != len(names):
             told = f"{len(cells)} cells"
             wrong = Wrong("row", told, f"{len(names)}, as the first row names", "csv.cells")
-            yield RawRow(reader.line_num, None, wrong)
+            yield RawRow(line, None, wrong)
         else:
             row = {name: _value(cell) for name, cell in zip(names, cells, strict=True)}
-            yield RawRow(reader.line_num, row)
+            yield RawRow(line, row, None, lines.take_note())
 
 
 class _Lines:
@@ -78,11 +86,28 @@ class _Lines:
     a quoted cell that never ends takes no more than a row's bytes."""
 
     def __init__(self, path: Path) -> None:
+        with open_bytes(path) as file:
+            try:
+                head = file.read(_HEAD)
+            except (CutOff, EOFError, OSError):
+                head = b""
         self._file = open_bytes(path)
         self.number = 0
-        self.first = (
-            self._file.peek(4096)[:4096] if isinstance(self._file, io.BufferedReader) else b""
-        )
+        self._foreign = _is_cp1252(head)
+        self._odd = False
+        head = head.removeprefix(codecs.BOM_UTF8)
+        sep = _SEP.match(head)
+        self.delimiter = sep[1].decode() if sep else delimiter_of(path, head)
+        if sep:
+            self._file.readline()
+            self.number = 1
+
+    def take_note(self) -> Wrong | None:
+        """What was odd about the lines since the last call."""
+        odd, self._odd = self._odd, False
+        if not odd:
+            return None
+        return Wrong("row", "Windows-1252", "UTF-8 text", "encoding.other")
 
     def __iter__(self) -> _Lines:
         return self
@@ -99,7 +124,30 @@ class _Lines:
             raise UnicodeDecodeError(
                 "utf-8", line, line.index(b"\0"), line.index(b"\0") + 1, "null"
             )
+        if self._foreign and not line.isascii():
+            self._odd = True
+            return line.decode("cp1252")
         return line.decode()
+
+
+def _is_cp1252(head: bytes) -> bool:
+    """Whether a file is in the encoding that Excel writes on Windows. A few broken lines among good
+    UTF-8 are broken."""
+    bad = 0
+    for line in head.split(b"\n")[:-1]:
+        if line.isascii():
+            continue
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            try:
+                line.decode("cp1252")
+            except UnicodeDecodeError:
+                return False
+            bad += 1
+        else:
+            return False
+    return bad >= _FEWEST_LINES
 
 
 def delimiter_of(path: Path, head: bytes) -> str:
@@ -113,8 +161,11 @@ def delimiter_of(path: Path, head: bytes) -> str:
 def _header(path: Path, cells: list[str]) -> list[str]:
     names = [cell.strip() for cell in cells]
     twice = [name for name, count in Counter(names).items() if count > 1]
+    wordy = next((name for name in names if len(name) > _NAME or "\n" in name), None)
     if len(names) > MOST_COLUMNS:
         why = f"it has {len(names):,} columns; rows of text have a few"
+    elif wordy is not None:
+        why = f"the first row is a row of text: {wordy[:60]!r}"
     elif twice:
         why = f"the first row names {twice[0][:60]!r} {names.count(twice[0])} times"
     elif not all(names) and any(names[1:]) and not names[0]:
@@ -139,5 +190,15 @@ def _value(cell: str) -> Any:
         try:
             return msgspec.json.decode(cell.encode())
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-            return cell
+            return _python_value(cell)
     return cell
+
+
+def _python_value(cell: str) -> Any:
+    """Lists and objects as pandas writes them into cells: in Python's quotes."""
+    if "'" not in cell[:3] or len(cell) > _MOST_LITERAL:
+        return cell
+    try:
+        return ast.literal_eval(cell)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return cell

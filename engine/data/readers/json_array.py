@@ -10,8 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tunewright.engine.data.readers.block import BLOCK_BYTES, Block, RawRow, Wrong
+from tunewright.engine.data.readers.block import (
+    BLOCK_BYTES,
+    Block,
+    RawRow,
+    Side,
+    Wrong,
+    as_row,
+)
 from tunewright.engine.data.readers.opened import CutOff, open_bytes, pieces
+from tunewright.engine.data.shapes.find import Finder
 from tunewright.hardware.errors import Problem
 
 # Rows a block; a document of fewer is one block.
@@ -24,8 +32,10 @@ _MOST_WRAPPER = 512 << 20
 _SPACE = " \t\r\n"
 # Half of a pair of surrogates is no character; it cannot be written again.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-# The fields under which exports keep their rows, and datasets-server each single row.
-_WRAPPERS = ("data", "rows", "examples", "train", "items", "conversations", "instances")
+_SPLITS: dict[str, Side] = {
+    "train": "train", "training": "train", "test": "eval", "validation": "eval", "valid": "eval",
+    "val": "eval", "dev": "eval", "eval": "eval",
+}  # fmt: skip
 
 
 def read_blocks(path: Path) -> Iterator[Block]:
@@ -33,41 +43,83 @@ def read_blocks(path: Path) -> Iterator[Block]:
     whole JSON, a `file.cut` row when a compressed file is not whole."""
     made: list[RawRow] = []
     first = 1
-    for row in _rows(path):
-        made.append(row)
-        if len(made) >= _ROWS:
-            yield Block(first, made=tuple(made))
+    before: Side | None = None
+    for row, side in _rows(path):
+        if made and (len(made) >= _ROWS or side != before):
+            yield Block(first, made=tuple(made), side=before)
             first, made = first + len(made), []
+        made.append(row)
+        before = side
     if made:
-        yield Block(first, made=tuple(made))
+        yield Block(first, made=tuple(made), side=before)
 
 
-def _rows(path: Path) -> Iterator[RawRow]:
+def _rows(path: Path) -> Iterator[tuple[RawRow, Side | None]]:
     number = 0
-    values = _values(path)
     try:
-        for value, alone in values:
-            for one in _unwrapped(value) if alone else (value,):
+        for value, alone, note in _values(path):
+            for one, side in unwrapped(value) if alone else ((value, None),):
                 number += 1
-                yield RawRow(number, one)
+                yield RawRow(number, as_row(one), None, note), side
     except CutOff as cut:
         wrong = Wrong("file", str(cut), "a whole compressed file", "file.cut")
-        yield RawRow(number + 1, None, wrong)
+        yield RawRow(number + 1, None, wrong), None
 
 
-def _unwrapped(value: Any) -> list[Any]:
-    """The rows of an object that holds them; else the object as the only row."""
-    if not isinstance(value, dict):
-        return [value]
-    for name in _WRAPPERS:
-        rows = value.get(name)
-        if isinstance(rows, list) and rows and isinstance(rows[0], dict):
-            if name == "conversations" and not {"messages", "conversations"} & rows[0].keys():
-                continue
-            if rows[0].keys() >= {"row_idx", "row"}:
-                return [row.get("row") for row in rows]
-            return rows
-    return [value]
+def unwrapped(value: Any) -> Iterator[tuple[Any, Side | None]]:
+    """(row, its split) for each row of an object that holds rows: as a list under some name, as
+    lists of several splits, as columns, or by their ids; else the object is the only row."""
+    if isinstance(value, dict) and len(value) > 0 and Finder().find(value) is None:
+        lists = {str(key): rows for key, rows in value.items() if _is_rows(rows)}
+        splits = {name: rows for name, rows in lists.items() if name.lower() in _SPLITS}
+        if len(splits) > 1 or (splits and len(splits) == len(lists)):
+            several = len({_SPLITS[name.lower()] for name in splits}) > 1
+            for name, rows in splits.items():
+                side = _SPLITS[name.lower()] if several else None
+                yield from ((row, side) for row in rows)
+            return
+        if len(lists) == 1:
+            yield from ((row, None) for row in next(iter(lists.values())))
+            return
+    yield from ((row, None) for row in _columns(value) or _by_id(value) or [value])
+
+
+def _is_rows(value: Any) -> bool:
+    """A list of objects that are no turns."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(row, dict) and not {"role", "from"} & row.keys() for row in value[:20])
+    )
+
+
+def _columns(value: Any) -> list[Any] | None:
+    """The rows of an object that holds columns, as `datasets` and pandas write them: lists of one
+    length, or objects with the same numbers of rows as keys."""
+    if not isinstance(value, dict) or not value:
+        return None
+    columns = list(value.values())
+    first = columns[0]
+    if len(value) > 1 and all(isinstance(column, list) for column in columns):
+        turns = any(isinstance(c[0], dict) and {"role", "from"} & c[0].keys() for c in columns if c)
+        if len(first) < 2 or turns or any(len(column) != len(first) for column in columns):
+            return None
+        return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
+    if all(isinstance(column, dict) and column for column in columns):
+        numbered = all(str(key).isdigit() for key in first)
+        if numbered and all(column.keys() == first.keys() for column in columns):
+            return [{name: column[key] for name, column in value.items()} for key in first]
+    return None
+
+
+def _by_id(value: Any) -> list[Any] | None:
+    """The rows of an object that has them under their ids."""
+    if not isinstance(value, dict) or len(value) < 2:
+        return None
+    rows = list(value.values())
+    if not all(isinstance(row, dict) for row in rows) or Finder().find(rows[0]) is None:
+        return None
+    return rows
 
 
 class _Text:
@@ -129,19 +181,17 @@ class _Text:
         )
 
 
-def _not_a_number(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _values(path: Path) -> Iterator[tuple[Any, bool]]:
-    """(value, whether it stands outside of an array) of each value, in order."""
-    decoder = json.JSONDecoder(parse_constant=_not_a_number)
+def _values(path: Path) -> Iterator[tuple[Any, bool, Wrong | None]]:
+    """(value, whether it stands outside of an array, what was odd about it) of each value, in
+    order."""
+    constants: list[str] = []
+    # append gives None, which is what NaN is read as.
+    decoder = json.JSONDecoder(parse_constant=constants.append)
     window = _Text(path)
     try:
         at = _skip(window, 0)
         array = window.text[at : at + 1] == "["
         at = _skip(window, at + 1) if array else at
-        count = 0
         while True:
             here = window.text[at : at + 1]
             if not here:
@@ -154,8 +204,12 @@ def _values(path: Path) -> Iterator[tuple[Any, bool]]:
                     raise window.broken("more text after the array", after)
                 return
             value, at = _decode(decoder, window, at)
-            count += 1
-            yield value, not array
+            note = None
+            if constants:
+                odd = f"JSON with {constants[0]}, read as null"
+                note = Wrong("row", odd, "JSON", "json.loose")
+                constants.clear()
+            yield value, not array, note
             at = _skip(window, at)
             if array and window.text[at : at + 1] == ",":
                 at = _skip(window, at + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,8 @@ def check_regular(path: Path) -> None:
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """The file for reading, decompressed if it is gzip, zstd, bzip2 or xz."""
+    """The file for reading, decompressed if it is gzip, zstd, bzip2 or xz, and as UTF-8 if it is
+    UTF-16."""
     check_regular(path)
     try:
         with path.open("rb") as file:
@@ -43,6 +45,9 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 
 def _opener(head: bytes) -> Any:
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        # As Windows writes it: read as UTF-8 by whoever comes after.
+        return lambda path: codecs.EncodedFile(path.open("rb"), "utf-8", "utf-16", "replace")
     if head.startswith(_GZIP):
         import gzip
 

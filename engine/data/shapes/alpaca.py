@@ -21,10 +21,12 @@ from tunewright.engine.data.shapes.shape import (
 def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
     if "instruction" not in row:
         return None
+    given = next((name for name in ("input", "context") if name in row), None)
+    names = {} if given is None else {"input": given}
     if "output" in row:
-        return {"output": "output"}, 1.0
+        return {"output": "output", **names}, 1.0
     answered = alias(row, ("response", "answer", "completion"), (str,))
-    return None if answered is None else ({"output": answered}, 0.9)
+    return None if answered is None else ({"output": answered, **names}, 0.9)
 
 
 def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
@@ -32,15 +34,16 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
     the model's own chat template frames the turn."""
     at = names["output"]
     instruction, output = row.get("instruction"), row.get(at)
+    given_at = names.get("input", "input")
     given, system, history = (
         empty if row.get(field) is None else row[field]
-        for field, empty in (("input", ""), ("system", ""), ("history", []))
+        for field, empty in ((given_at, ""), ("system", ""), ("history", []))
     )
     wrong = [
         *text_wrong(instruction, "instruction"),
         *text_wrong(output, at, "text", "answer.empty"),
     ]
-    for value, field in ((given, "input"), (system, "system")):
+    for value, field in ((given, given_at), (system, "system")):
         if not isinstance(value, str):
             wrong.append(Wrong(field, told(value), "text or nothing"))
     turns = [(Message("system", system), "system")] if system and not wrong else []

@@ -6,20 +6,35 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tunewright.engine.data.example import Message
 from tunewright.engine.data.readers.block import Wrong
 from tunewright.engine.data.shapes.shape import Names, Normal, Parsed, Shape, alias
 from tunewright.engine.data.shapes.turns import Turns, parse_turns
 
 # "\n\nHuman: …\n\nAssistant: …" and "### Human: …### Assistant: …".
 _SPEAKER = re.compile(
-    r"(?:\A\s*|\n\s*)(?:###\s*)?(Human|Assistant|User|System):|###\s*(Human|Assistant):"
+    r"(?:\A\s*|\n\s*)(?:###\s*)?"
+    r"(Human|Assistant|User|System|USER|ASSISTANT|SYSTEM|FUNCTION RESPONSE):"
+    r"|###\s*(Human|Assistant):"
 )
-_STARTS = re.compile(r"\A\s*(?:###\s*)?(?:Human|User|System):")
+_STARTS = re.compile(r"\A\s*(?:###\s*)?(?:Human|User|System|USER|SYSTEM):")
+# What other tools end a turn with; the model's own template writes its own mark.
+_ENDED = re.compile(r"\s*(?:<\|endoftext\|>|</s>|<\|im_end\|>)\s*\Z")
+# Glaive writes calls as JSON whose arguments stand in single quotes.
+_CALL = re.compile(r"\A<functioncall>\s*(\{.*\})\s*\Z", re.DOTALL)
+_QUOTED = re.compile(r"'(\{.*\})'", re.DOTALL)
+
+
+DIALOGUES = ("text", "dialogue", "dialog", "conversation", "chat")
 
 
 def is_dialogue(text: Any) -> bool:
     """The text names a first speaker, and an assistant after it."""
-    return isinstance(text, str) and bool(_STARTS.match(text)) and "Assistant:" in text
+    return (
+        isinstance(text, str)
+        and bool(_STARTS.match(text))
+        and ("Assistant:" in text or "ASSISTANT:" in text)
+    )
 
 
 def dialogue_turns(text: str, field: str, ends: str) -> Turns | list[Wrong]:
@@ -31,7 +46,12 @@ def dialogue_turns(text: str, field: str, ends: str) -> Turns | list[Wrong]:
         said = text[match.end() : end].strip()
         if not said and at + 1 == len(found) and ends == "user":
             continue
-        turns.append({"role": match[1] or match[2], "content": said})
+        said = _ENDED.sub("", said)
+        call = _CALL.match(said)
+        if call is not None:
+            turns.append({"role": "function_call", "content": _QUOTED.sub(r"\1", call[1])})
+        else:
+            turns.append({"role": match[1] or match[2], "content": said})
     parsed = parse_turns(turns, field, ends)
     if isinstance(parsed, list):
         return [wrong._replace(field=field) for wrong in parsed]
@@ -39,10 +59,13 @@ def dialogue_turns(text: str, field: str, ends: str) -> Turns | list[Wrong]:
 
 
 def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
-    name = alias(row, ("text", "dialogue", "dialog", "conversation"), (str,))
+    name = alias(row, DIALOGUES, (str,))
     if name is None or len([v for v in row.values() if isinstance(v, str)]) > 3:
         return None
-    return ({"text": name}, 0.95) if is_dialogue(row[name]) else None
+    if not is_dialogue(row[name]):
+        return None
+    system = {"system": "system"} if isinstance(row.get("system"), str) else {}
+    return {"text": name, **system}, 0.95
 
 
 def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
@@ -50,7 +73,13 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
     if not is_dialogue(text):
         return [Wrong(names["text"], "no dialogue", "Human: … Assistant: …", "role.order")]
     turns = dialogue_turns(str(text), names["text"], "assistant")
-    return turns if isinstance(turns, list) else Normal("conversation", *turns)
+    if isinstance(turns, list):
+        return turns
+    system = str(row.get("system") or "").strip() if "system" in names else ""
+    if system and turns.messages[0].role != "system":
+        said = system.removeprefix("SYSTEM:").strip()
+        turns = Turns((Message("system", said), *turns.messages), ("system", *turns.fields))
+    return Normal("conversation", *turns)
 
 
 SHAPE = Shape(
@@ -58,7 +87,7 @@ SHAPE = Shape(
     kind="conversation",
     title="a dialogue in one text (Human: … Assistant: …)",
     needs=("text",),
-    reads=("text",),
+    reads=("text", "system"),
     turns=(),
     bind=_bind,
     parse=_parse,

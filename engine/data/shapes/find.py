@@ -55,6 +55,8 @@ class Bound(NamedTuple):
         found = [str(key) for key in row if key not in read]
         for field in {self.names.get(turn, turn) for turn in self.shape.turns}:
             turns = row.get(field)
+            if isinstance(turns, dict) and len(turns.get("replies") or ()) > 1:
+                found.append(f"{field}.replies but the best")
             if isinstance(turns, list):
                 keys = (key for turn in turns if isinstance(turn, dict) for key in turn)
                 found += dict.fromkeys(f"{field}[].{key}" for key in keys if key not in TURN)
@@ -107,12 +109,15 @@ def _signature(row: Mapping[str, Any]) -> tuple[Any, ...]:
         if kind is list and value:
             first = value[0]
             parts.append(tuple(first) if isinstance(first, dict) else type(first))
-        elif kind is str and key in _DIALOGUES:
+        elif kind is dict:
+            parts.append("replies" in value or "messages" in value or "text" in value)
+        elif kind is str and key in dialogue.DIALOGUES:
             parts.append(dialogue.is_dialogue(value))
+        if key in kto.LABELS:
+            parts.append(kto.is_label(value))
+        elif kind is str and key in reward.SCORES:
+            parts.append(reward.is_number(value))
     return tuple(parts)
-
-
-_DIALOGUES = ("text", "dialogue", "dialog", "conversation")
 
 
 def shape_named(name: str) -> Shape:
@@ -152,6 +157,9 @@ def _parse_asked(asked: str) -> tuple[Shape | None, dict[str, str]]:
 def missing(row: Any, shape: Shape | None) -> Wrong:
     """What a row lacks to be of that shape, or of any."""
     has = ", ".join(str(key)[:40] for key in list(row)[:6]) if isinstance(row, dict) else told(row)
+    if isinstance(row, dict) and {"role", "parent_id"} <= row.keys():
+        expected = "a conversation a row: join the messages of a tree by parent_id"
+        return Wrong("row", f"one message of a tree ({has})", expected, "shape.unknown")
     if shape is None:
         known = "; ".join(f"{s.name} ({', '.join(s.needs)})" for s in SHAPES)
         return Wrong("row", f"only {has or 'nothing'}", f"one of {known}", "shape.unknown")

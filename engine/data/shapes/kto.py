@@ -9,15 +9,24 @@ from tunewright.engine.data.readers.block import Wrong
 from tunewright.engine.data.shapes.judged import bind_judged, parse_judged
 from tunewright.engine.data.shapes.shape import Names, Parsed, Shape, told
 
-_LABELS = ("label", "kto_tag", "desirable", "is_desirable", "thumbs_up")
+LABELS = ("label", "kto_tag", "desirable", "is_desirable", "thumbs_up")
 _WORDS = {"true": True, "false": False, "1": True, "0": False, "good": True, "bad": False}
 _WORDS |= {"desirable": True, "undesirable": False}
 
 
+def is_label(value: Any) -> bool:
+    """Whether a value says good or bad."""
+    return isinstance(value, bool) or str(value).strip().lower() in _WORDS
+
+
 def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
-    for name in _LABELS:
+    for name in LABELS:
         if isinstance(row.get(name), bool) or (name != "label" and name in row):
             return bind_judged(row, "label", name)
+    if is_label(row.get("label")) and "prompt" in row and "completion" in row:
+        # A table's text or a number: no other set is made of these three names.
+        bound = bind_judged(row, "label", "label")
+        return None if bound is None else (bound[0], 0.8)
     return None
 
 

@@ -1,48 +1,77 @@
-"""messages: turns with role and content, as OpenAI and TRL have them."""
+"""messages: turns with role and content, as OpenAI and TRL have them, and as other tools do."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from tunewright.engine.data.readers.block import Wrong
+from tunewright.engine.data.shapes.conversation import beside, parse_conversation, with_system
 from tunewright.engine.data.shapes.shape import Names, Normal, Parsed, Shape
-from tunewright.engine.data.shapes.turns import parse_tools, parse_turns
+from tunewright.engine.data.shapes.turns import is_pair
 
-_NAMES = ("messages", "conversation", "conversations", "chat", "dialog", "dialogue", "turns")
+_NAMES = (
+    "messages", "conversation", "conversations", "chat", "dialog", "dialogue", "turns", "contents",
+    "data",
+)  # fmt: skip
 
 
 def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
     for name in _NAMES:
-        if name not in row or (name == "conversations" and _is_sharegpt(row[name])):
+        if name not in row:
             continue
+        names = {"messages": name, **beside(row)}
         turns = row[name]
+        first = turns[0] if isinstance(turns, list) and turns else None
+        if isinstance(first, str):
+            # UltraChat: texts of the user and the assistant by turns, as nothing else says.
+            return names, 0.7
         if name == "messages":
-            return {"messages": name, **_tools(row)}, 1.0
-        if isinstance(turns, list) and turns and isinstance(turns[0], dict) and "role" in turns[0]:
-            return {"messages": name, **_tools(row)}, 0.9
+            return names, 1.0
+        if isinstance(first, dict) and ("role" in first or is_pair(first)):
+            return names, 0.9
+    tree = row.get("prompt")
+    if isinstance(tree, dict) and isinstance(tree.get("replies"), list):
+        return {"messages": "prompt"}, 0.8
     return None
 
 
-def _is_sharegpt(turns: Any) -> bool:
-    return not (
-        isinstance(turns, list) and turns and isinstance(turns[0], dict) and "role" in turns[0]
-    )
-
-
-def _tools(row: Mapping[str, Any]) -> dict[str, str]:
-    found = next((name for name in ("tools", "functions") if name in row), None)
-    return {} if found is None else {"tools": found}
-
-
 def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
-    turns = parse_turns(row.get(names["messages"]), names["messages"])
-    if isinstance(turns, list):
-        return turns
-    tools = parse_tools(row.get(names["tools"]), names["tools"]) if "tools" in names else ()
-    if isinstance(tools, Wrong):
-        return [tools]
-    return Normal("conversation", *turns, tools)
+    turns = row.get(names["messages"])
+    if isinstance(turns, dict) and isinstance(turns.get("replies"), list):
+        return _best_path(turns, names["messages"])
+    return parse_conversation(row, names, "messages")
+
+
+def _best_path(turn: Mapping[str, Any], field: str) -> Parsed:
+    """Open Assistant's trees: from the prompt on always the reply that is ranked best, as far as
+    the last answer. The other replies are not read."""
+    turns: list[Any] = []
+    fields: list[str] = []
+    while True:
+        turns.append(turn)
+        fields.append(field)
+        replies = [
+            (at, reply)
+            for at, reply in enumerate(turn.get("replies") or ())
+            if isinstance(reply, dict) and not reply.get("deleted")
+        ]
+        if not replies:
+            break
+        at, turn = min(replies, key=_rank)
+        field = f"{field}.replies[{at}]"
+    while len(turns) > 1 and turns[-1].get("role") != "assistant":
+        turns.pop()
+    parsed = with_system({}, {}, turns, "prompt", "assistant")
+    if isinstance(parsed, list):
+        return parsed
+    told = tuple(f"{field}.text" for field in fields[: len(turns)])
+    return Normal("conversation", parsed.messages, told)
+
+
+def _rank(numbered: tuple[int, Mapping[str, Any]]) -> tuple[float, int]:
+    at, reply = numbered
+    rank = reply.get("rank")
+    return (float(rank) if isinstance(rank, (int, float)) else float("inf"), at)
 
 
 SHAPE = Shape(
@@ -50,7 +79,7 @@ SHAPE = Shape(
     kind="conversation",
     title="turns with role and content",
     needs=("messages",),
-    reads=("messages", "tools", "functions"),
+    reads=("messages", "tools", "functions", "system"),
     turns=("messages",),
     bind=_bind,
     parse=_parse,

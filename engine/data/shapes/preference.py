@@ -3,11 +3,13 @@ their common prompt stands in a field of its own or is what both begin with."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from tunewright.engine.data.example import Message
 from tunewright.engine.data.readers.block import Wrong
+from tunewright.engine.data.shapes.conversation import with_system
 from tunewright.engine.data.shapes.dialogue import dialogue_turns, is_dialogue
 from tunewright.engine.data.shapes.prompt_completion import ASKED
 from tunewright.engine.data.shapes.shape import (
@@ -19,11 +21,18 @@ from tunewright.engine.data.shapes.shape import (
     text_wrong,
     told,
 )
-from tunewright.engine.data.shapes.sharegpt import parse_conversation
-from tunewright.engine.data.shapes.turns import Turns, parse_turn, parse_turns
+from tunewright.engine.data.shapes.turns import ROLES, Turns, parse_turn, parse_turns
 
-_CHOSEN = ("chosen", "chosen_response", "response_chosen", "preferred", "accepted", "response_j")
-_REJECTED = ("rejected", "rejected_response", "response_rejected", "dispreferred", "response_k")
+_CHOSEN = (
+    "chosen", "chosen_response", "response_chosen", "preferred", "accepted", "response_j",
+    "preferred_output", "chosen_messages", "chosen_answer",
+)  # fmt: skip
+_REJECTED = (
+    "rejected", "rejected_response", "response_rejected", "dispreferred", "response_k",
+    "non_preferred_output", "rejected_messages", "rejected_answer",
+)  # fmt: skip
+# A dialogue that ends with its question, or with the name of who is to answer.
+_ASKS = re.compile(r"\s*Human:")
 _VALUES = (str, list, dict)
 
 
@@ -36,11 +45,17 @@ def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
             return None
         chosen, rejected, sure = found[0], found[1], 0.9
     names = {"chosen": chosen, "rejected": rejected}
+    asked = row.get("input")
+    if isinstance(asked, dict) and "messages" in asked:
+        # OpenAI's preference format.
+        return names | {"prompt": "input"}, sure
+    prompt = alias(row, ASKED, (str, list))
+    names |= {} if prompt is None else {"prompt": prompt}
     for name in ("conversations", "messages"):
         if isinstance(row.get(name), list):
-            return names | {"conversations": name} | _system(row), sure
-    prompt = alias(row, ASKED, (str, list))
-    return (names if prompt is None else names | {"prompt": prompt}) | _system(row), sure
+            names |= {"conversations": name}
+            break
+    return names | _system(row), sure
 
 
 def _system(row: Mapping[str, Any]) -> dict[str, str]:
@@ -75,6 +90,8 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
         prompt.fields,
         chosen=chosen.messages,
         rejected=rejected.messages,
+        chosen_fields=chosen.fields,
+        rejected_fields=rejected.fields,
     )
 
 
@@ -87,7 +104,11 @@ def _side(value: Any, field: str) -> Turns | list[Wrong]:
         return [turn] if isinstance(turn, Wrong) else Turns((turn,), (field,))
     if isinstance(value, list):
         if len(value) == 1:
-            return _side(value[0], field)
+            side = _side(value[0], f"{field}[0]")
+            if isinstance(side, Turns) and isinstance(value[0], dict):
+                key = "value" if "value" in value[0] else "content"
+                return Turns(side.messages, (f"{field}[0].{key}",))
+            return side
         return parse_turns(value, field)
     wrong = text_wrong(value, field, "text or turns", "answer.empty")
     return wrong or Turns((Message("assistant", value),), (field,))
@@ -95,14 +116,17 @@ def _side(value: Any, field: str) -> Turns | list[Wrong]:
 
 def _prompt(row: Mapping[str, Any], names: Names) -> Turns | list[Wrong] | None:
     found: Turns | list[Wrong] | None = None
-    if "conversations" in names:
-        return parse_conversation(row, names, "user")
+    if "conversations" in names and not _is_answered(row.get(names["conversations"])):
+        at = names["conversations"]
+        return with_system(row, names, row.get(at), at, "user")
     if "prompt" in names:
         at = names["prompt"]
-        value = row[at]
-        if isinstance(value, list):
+        value = row.get(at)
+        if isinstance(value, dict) and "messages" in value:
+            found = parse_turns(value["messages"], f"{at}.messages", "user")
+        elif isinstance(value, list):
             found = parse_turns(value, at, "user")
-        elif is_dialogue(value) or (isinstance(value, str) and value.strip().startswith("Human:")):
+        elif isinstance(value, str) and (is_dialogue(value) or _ASKS.match(value)):
             found = dialogue_turns(value, at, "user")
         elif isinstance(value, str):
             found = text_wrong(value, at) or Turns((Message("user", value),), (at,))
@@ -112,6 +136,14 @@ def _prompt(row: Mapping[str, Any], names: Names) -> Turns | list[Wrong] | None:
     if isinstance(found, Turns) and system and found.messages[0].role != "system":
         return Turns((Message("system", system), *found.messages), ("system", *found.fields))
     return found
+
+
+def _is_answered(turns: Any) -> bool:
+    """Whether turns beside a pair end with an answer, as in UltraFeedback: the chosen one's, said
+    once more, and no prompt."""
+    last = turns[-1] if isinstance(turns, list) and turns else None
+    said = last.get("role", last.get("from")) if isinstance(last, dict) else None
+    return isinstance(said, str) and ROLES.get(said.lower()) == "assistant"
 
 
 def _common(chosen: Turns, rejected: Turns) -> tuple[Turns, Turns, Turns]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,46 +17,58 @@ from tunewright.engine.data.shapes.shape import (
     text_wrong,
     told,
 )
-from tunewright.engine.data.shapes.turns import parse_turns
+from tunewright.engine.data.shapes.turns import parse_tools, parse_turns, written_calls
 
 ASKED = (
     "prompt", "question", "query", "instruction", "user", "human", "input", "problem", "inputs",
-    "source", "context", "article", "document", "dialogue", "sentence",
+    "source", "context", "article", "document", "dialogue", "sentence", "input_text", "src",
 )  # fmt: skip
 ANSWERED = (
     "completion", "answer", "response", "output", "assistant", "reply", "solution", "target",
-    "targets", "outputs", "summary", "bot", "gpt", "highlights", "translation",
+    "targets", "outputs", "summary", "bot", "gpt", "highlights", "translation", "answers",
+    "output_text", "tgt", "sql", "label_text",
 )  # fmt: skip
+# What a question is about, and what was thought before it was answered.
+_GIVEN = ("context", "passage", "knowledge", "contexts", "schema")
+_THOUGHT = (
+    "reasoning", "thinking", "reasoning_content", "rationale", "thought", "chain_of_thought",
+    "complex_cot", "cot", "explanation_steps",
+)  # fmt: skip
+_LABELS = ("label", "intent", "sentiment", "emotion")
 
 
 def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
     if "prompt" in row and "completion" in row:
-        return {"prompt": "prompt", "completion": "completion", **_system(row)}, 1.0
+        return {"prompt": "prompt", "completion": "completion", **_beside(row, "prompt")}, 1.0
     asked = alias(row, ASKED, (str, list))
     answered = alias(row, ANSWERED, (str, list, dict))
     if asked is None or answered is None:
-        return None
-    return {"prompt": asked, "completion": answered, **_system(row)}, 0.8
+        label = alias(row, _LABELS, (str,))
+        if label is None or not isinstance(row.get("text"), str):
+            return None
+        # A text and its class: classification, unless somebody says that the text alone counts.
+        return {"prompt": "text", "completion": label}, 0.6
+    return {"prompt": asked, "completion": answered, **_beside(row, asked)}, 0.8
 
 
-def _system(row: Mapping[str, Any]) -> dict[str, str]:
-    found = alias(row, ("system", "system_prompt"), (str, type(None)))
-    return {} if found is None else {"system": found}
+def _beside(row: Mapping[str, Any], asked: str) -> dict[str, str]:
+    found = {
+        "system": alias(row, ("system", "system_prompt"), (str, type(None))),
+        "given": alias(row, _GIVEN, (str, type(None))),
+        "thought": alias(row, _THOUGHT, (str, type(None))),
+        "tools": alias(row, ("tools", "functions"), (str, list, type(None))),
+    }
+    return {ours: name for ours, name in found.items() if name is not None and name != asked}
 
 
 def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
     asked_at, answered_at = names["prompt"], names["completion"]
     prompt, completion = row.get(asked_at), row.get(answered_at)
-    if isinstance(prompt, list) and (isinstance(completion, (list, dict))):
-        turns = parse_turns(
-            [*prompt, *(completion if isinstance(completion, list) else [completion])],
-            f"{asked_at}+{answered_at}",
-        )
-        return turns if isinstance(turns, list) else Normal("conversation", *turns)
-    if isinstance(prompt, list) and isinstance(completion, str):
-        last = [{"role": "assistant", "content": completion}]
-        turns = parse_turns([*prompt, *last], f"{asked_at}+{answered_at}")
-        return turns if isinstance(turns, list) else Normal("conversation", *turns)
+    tools = parse_tools(row.get(names["tools"]), names["tools"]) if "tools" in names else ()
+    if isinstance(tools, Wrong):
+        return [tools]
+    if isinstance(prompt, list) and isinstance(completion, (list, dict, str)):
+        return _as_turns(prompt, completion, asked_at, answered_at, tools)
     completion = _answer_of(completion)
     wrong = [
         *text_wrong(prompt, asked_at, "text (or a list of turns, as the completion)"),
@@ -63,15 +76,56 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
             completion, answered_at, "text (or a list of turns, as the prompt)", "answer.empty"
         ),
     ]
-    system = row.get(names["system"]) if "system" in names else None
-    if system is not None and not isinstance(system, str):
-        wrong.append(Wrong(names["system"], told(system), "text or nothing"))
+    system, given, thought = (
+        row.get(names[key]) if key in names else None for key in ("system", "given", "thought")
+    )
+    for key, value in (("system", system), ("given", given), ("thought", thought)):
+        if value is not None and not isinstance(value, str):
+            wrong.append(Wrong(names[key], told(value), "text or nothing"))
     if wrong or not (isinstance(prompt, str) and isinstance(completion, str)):
         return wrong
-    pairs = [(Message("user", prompt), asked_at), (Message("assistant", completion), answered_at)]
+    if given and given.strip():
+        # As Alpaca has it: the question, and after a blank line what it is about.
+        prompt = f"{prompt}\n\n{given}"
+    answer = Message("assistant", completion, thought or None)
+    calls = written_calls(completion) if tools else ()
+    if calls:
+        answer = Message("assistant", "", thought or None, calls)
+    pairs = [(Message("user", prompt), asked_at), (answer, answered_at)]
     if system:
         pairs.insert(0, (Message("system", system), names["system"]))
-    return Normal("conversation", tuple(p[0] for p in pairs), tuple(p[1] for p in pairs))
+    return Normal("conversation", tuple(p[0] for p in pairs), tuple(p[1] for p in pairs), tools)
+
+
+def _as_turns(
+    prompt: list[Any], completion: Any, asked_at: str, answered_at: str, tools: Any
+) -> Parsed:
+    """A prompt of turns, and its answer as turns, as one turn, or as text."""
+    if isinstance(completion, str):
+        last: list[Any] = [{"role": "assistant", "content": completion}]
+    else:
+        last = completion if isinstance(completion, list) else [completion]
+
+    def named(field: str) -> str:
+        """The place in the prompt, or beyond its end in the completion."""
+        found = _AT.match(field)
+        if found is None:
+            return field
+        turn, rest = int(found[1]), found[2]
+        if turn < len(prompt):
+            return f"{asked_at}[{turn}]{rest}"
+        if isinstance(completion, str):
+            return answered_at
+        within = f"[{turn - len(prompt)}]" if isinstance(completion, list) else ""
+        return f"{answered_at}{within}{rest}"
+
+    turns = parse_turns([*prompt, *last], "")
+    if isinstance(turns, list):
+        return [wrong._replace(field=named(wrong.field)) for wrong in turns]
+    return Normal("conversation", turns.messages, tuple(map(named, turns.fields)), tools)
+
+
+_AT = re.compile(r"\[(\d+)\](.*)", re.DOTALL)
 
 
 def _answer_of(value: Any) -> Any:
@@ -88,7 +142,7 @@ SHAPE = Shape(
     kind="conversation",
     title="a prompt and its completion",
     needs=("prompt", "completion"),
-    reads=("prompt", "completion", "system"),
+    reads=("prompt", "completion", "system", "given", "thought", "tools"),
     turns=("prompt", "completion"),
     bind=_bind,
     parse=_parse,

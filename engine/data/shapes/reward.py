@@ -10,17 +10,32 @@ from tunewright.engine.data.readers.block import Wrong
 from tunewright.engine.data.shapes.judged import bind_judged, parse_judged
 from tunewright.engine.data.shapes.shape import Names, Parsed, Shape, alias, told
 
-_SCORES = ("score", "reward", "rating", "helpfulness", "overall_score", "quality")
+SCORES = ("score", "reward", "rating", "helpfulness", "overall_score", "quality")
 
 
 def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
-    name = alias(row, _SCORES, (int, float))
-    return None if name is None else bind_judged(row, "score", name)
+    name = alias(row, SCORES, (int, float))
+    if name is None:
+        # The cells of a table are text.
+        name = alias(row, SCORES, (str,))
+        if name is None or not is_number(row[name]):
+            return None
+    return bind_judged(row, "score", name)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a text is a number."""
+    try:
+        return math.isfinite(float(value))
+    except (ValueError, OverflowError):
+        return False
 
 
 def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
     at = names["score"]
     value = row.get(at)
+    if isinstance(value, str) and is_number(value):
+        value = float(value)
     if not isinstance(value, (int, float)) or not math.isfinite(value):
         return [Wrong(at, told(value), "a number", "label.missing")]
     normal = parse_judged(row, names)

@@ -16,8 +16,9 @@ class Normal(NamedTuple):
 
     conversation: `messages` end with an answer. preference: `messages` is the prompt, `chosen` and
     `rejected` are the turns after it. labelled and scored: `messages` end with the answer that
-    `label` or `score` judges. text: `text` alone. `fields` says where each message stands in the
-    row, `tools` are the schemas of functions that may be called.
+    `label` or `score` judges. text: `text` alone. `fields`, `chosen_fields` and
+    `rejected_fields` say where each message stands in the row, `tools` are the schemas of functions
+    that may be called.
     """
 
     kind: Kind
@@ -26,6 +27,8 @@ class Normal(NamedTuple):
     tools: tuple[dict[str, Any], ...] = ()
     chosen: tuple[Message, ...] = ()
     rejected: tuple[Message, ...] = ()
+    chosen_fields: tuple[str, ...] = ()
+    rejected_fields: tuple[str, ...] = ()
     label: bool | None = None
     score: float | None = None
     text: str | None = None
@@ -40,7 +43,7 @@ class Normal(NamedTuple):
     @property
     def answer_field(self) -> str:
         if self.chosen:
-            return "chosen"
+            return self.chosen_fields[-1] if self.chosen_fields else "chosen"
         return self.fields[-1] if self.fields else "text"
 
     @property

@@ -11,8 +11,16 @@ _NAMES = ("text", "content", "document", "body", "article", "code")
 
 
 def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
+    if {"role", "parent_id"} <= row.keys():
+        # One message of a tree a row: text alone would lose who answers whom.
+        return None
     name = alias(row, _NAMES, (str, type(None)))
-    return None if name is None else ({"text": name}, 1.0 if name == "text" else 0.8)
+    if name is None:
+        return None
+    if alias(row, ("label", "labels"), (int, str, list)) is not None:
+        # Most likely made for classification, and the label says more than the text.
+        return {"text": name}, 0.5
+    return {"text": name}, 1.0 if name == "text" else 0.8
 
 
 def _parse(row: Mapping[str, Any], names: Names) -> Parsed:

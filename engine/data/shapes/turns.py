@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,14 +20,21 @@ ROLES: dict[str, Role] = {
     "chatbot": "assistant", "agent": "assistant",
     "tool": "tool", "function": "tool", "observation": "tool", "ipython": "tool",
     "tool_response": "tool", "function_response": "tool", "tool_result": "tool",
+    "function response": "tool", "tool_outputs": "tool",
 }  # fmt: skip
-CALLS = ("function_call", "tool_call", "function-call", "tool-call")
+CALLS = ("function_call", "tool_call", "function-call", "tool-call", "tool_calls")
+# Two turns in one object, as MOSS and some exports of chats have them.
+PAIRS = (
+    ("human", "assistant"), ("user", "assistant"), ("Human", "Assistant"), ("user", "bot"),
+    ("prompt", "response"), ("question", "answer"), ("input", "output"), ("user", "model"),
+)  # fmt: skip
 # Fields of a turn that are read.
 TURN = (
     "role", "content", "from", "value", "tool_calls", "function_call", "reasoning_content",
-    "reasoning", "thinking", "name", "tool_call_id", "text",
+    "reasoning", "thinking", "name", "tool_call_id", "text", "parts",
+    *(name for pair in PAIRS for name in pair),
 )  # fmt: skip
-_SAID = ("content", "value", "text")
+_SAID = ("content", "value", "text", "parts")
 _EXPECTED = "system, user, assistant or tool"
 
 
@@ -41,14 +48,15 @@ class Turns(NamedTuple):
 def parse_turns(turns: Any, field: str, ends: str = "assistant") -> Turns | list[Wrong]:
     """Messages in order: perhaps a system turn, then user and assistant in turn, tool results after
     calls. `ends` "assistant": an answer last; "user": a prompt; "" anything."""
+    if isinstance(turns, str) and turns.lstrip()[:1] == "[":
+        turns = _decoded(turns)
     if not isinstance(turns, list) or not turns:
         id = "turns.empty" if turns in ([], None) else "field.type"
         return [Wrong(field, told(turns), "a list of turns with role and content", id)]
     wrong: list[Wrong] = []
     messages: list[Message] = []
     fields: list[str] = []
-    for index, turn in enumerate(turns):
-        at = f"{field}[{index}]"
+    for turn, at, where in _single(turns, field):
         if not isinstance(turn, dict):
             wrong.append(Wrong(at, told(turn), "an object with role and content"))
             continue
@@ -72,8 +80,99 @@ def parse_turns(turns: Any, field: str, ends: str = "assistant") -> Turns | list
             messages.pop()
             fields.pop()
         messages.append(message)
-        fields.append(at if not _said_key(turn) else f"{at}.{_said_key(turn)}")
-    return wrong or _in_order(messages, fields, field, ends)
+        fields.append(where)
+    if wrong:
+        return wrong
+    if not messages:
+        return [Wrong(field, "turns that say nothing", "an answer", "answer.missing")]
+    return _in_order(messages, fields, _role_key(turns), ends)
+
+
+def _decoded(text: str) -> Any:
+    """Turns that a table holds as JSON text."""
+    try:
+        return msgspec.json.decode(text.encode("utf-8", "surrogatepass"))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return text
+
+
+def is_pair(turn: Mapping[str, Any]) -> bool:
+    """Whether an object is a question with its answer."""
+    return not {"role", "from"} & turn.keys() and any(
+        asked in turn and answered in turn for asked, answered in PAIRS
+    )
+
+
+def _role_key(turns: list[Any]) -> str:
+    first = turns[0]
+    return "from" if isinstance(first, dict) and "from" in first and "role" not in first else "role"
+
+
+def _single(turns: list[Any], field: str) -> Iterator[tuple[Any, str, str]]:
+    """(turn, where it stands, where its text stands), one message each: texts by
+    turns, pairs of question and answer, and the calls and results that Anthropic and Google have
+    as parts of turns, are taken apart."""
+    for index, turn in enumerate(turns):
+        at = f"{field}[{index}]"
+        if isinstance(turn, str):
+            yield {"role": ("user", "assistant")[index % 2], "content": turn}, at, at
+        elif not isinstance(turn, dict):
+            yield turn, at, at
+        elif is_pair(turn):
+            asked, answered = next(pair for pair in PAIRS if pair[0] in turn and pair[1] in turn)
+            yield {"role": "user", "content": turn[asked]}, at, f"{at}.{asked}"
+            yield {"role": "assistant", "content": turn[answered]}, at, f"{at}.{answered}"
+        else:
+            key = _said_key(turn)
+            parts = turn.get(key) if key else None
+            if isinstance(parts, list) and any(map(_is_call_part, parts)):
+                yield from _parts_apart(turn, parts, str(key), at)
+            else:
+                yield turn, at, at if key is None else f"{at}.{key}"
+
+
+def _is_call_part(part: Any) -> bool:
+    return isinstance(part, dict) and (
+        part.get("type") in ("tool_use", "tool_result", "tool_call")
+        or bool({"functionCall", "functionResponse", "toolUse", "toolResult"} & part.keys())
+    )
+
+
+def _parts_apart(
+    turn: Mapping[str, Any], parts: list[Any], key: str, at: str
+) -> Iterator[tuple[dict[str, Any], str, str]]:
+    """The results among the parts as tool turns, then the turn with its calls."""
+    calls, rest = [], []
+    for index, part in enumerate(parts):
+        if not _is_call_part(part):
+            rest.append(part)
+            continue
+        inner = next((part[k] for k in _INNER if isinstance(part.get(k), dict)), part)
+        if part.get("type") == "tool_result" or {"functionResponse", "toolResult"} & part.keys():
+            said = inner.get("content", inner.get("response"))
+            result = {"role": "tool", "name": inner.get("name"), "content": _result_text(said)}
+            result["tool_call_id"] = inner.get("tool_use_id", inner.get("toolUseId"))
+            yield result, at, f"{at}.{key}[{index}].content"
+        elif isinstance(part.get("value"), str):
+            # LLaMA-Factory has the whole call as JSON text.
+            calls.append(_decoded(part["value"]))
+        else:
+            arguments = inner.get("input", inner.get("args", inner.get("arguments", {})))
+            call = {"name": inner.get("name"), "arguments": arguments}
+            calls.append({"function": call, "id": inner.get("id", inner.get("toolUseId"))})
+    if calls or rest:
+        whole = {**turn, key: rest, **({"tool_calls": calls} if calls else {})}
+        yield whole, at, f"{at}.{key}"
+
+
+_INNER = ("functionCall", "functionResponse", "toolUse", "toolResult")
+
+
+def _result_text(said: Any) -> Any:
+    """The text of a tool's result, which may stand in parts; anything else as JSON."""
+    if isinstance(said, list) and all(isinstance(p, dict) and "text" in p for p in said):
+        return "".join(str(part["text"]) for part in said)
+    return said if isinstance(said, str) else msgspec.json.encode(said).decode()
 
 
 def parse_turn(turn: Any, field: str) -> Message | Wrong:
@@ -181,6 +280,22 @@ def _calls(found: list[Any], at: str) -> tuple[ToolCall, ...] | Wrong:
     return tuple(calls)
 
 
+def written_calls(text: str) -> tuple[ToolCall, ...]:
+    """The calls that an answer is, written as JSON; none where it is anything else."""
+    bare = text.strip()
+    if bare[:1] not in ("[", "{"):
+        return ()
+    try:
+        value = msgspec.json.decode(bare.encode("utf-8", "surrogatepass"))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ()
+    listed = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, dict) and "arguments" in one for one in listed):
+        return ()
+    calls = _calls(listed, "")
+    return () if isinstance(calls, Wrong) else calls
+
+
 def _parts(content: list[Any], at: str) -> tuple[str, str | None] | Wrong:
     """(text, reasoning) of content in several parts."""
     texts: list[str] = []
@@ -195,7 +310,7 @@ def _parts(content: list[Any], at: str) -> tuple[str, str | None] | Wrong:
             text = next(
                 (
                     part[k]
-                    for k in ("text", "thinking", "reasoning")
+                    for k in ("text", "thinking", "reasoning", "value")
                     if isinstance(part.get(k), str)
                 ),
                 None,
@@ -211,7 +326,7 @@ def _parts(content: list[Any], at: str) -> tuple[str, str | None] | Wrong:
 
 
 def _in_order(
-    messages: list[Message], fields: list[str], field: str, ends: str
+    messages: list[Message], fields: list[str], role: str, ends: str
 ) -> Turns | list[Wrong]:
     for index, message in enumerate(messages):
         before = messages[index - 1].role if index else None
@@ -227,9 +342,9 @@ def _in_order(
         elif message.role == "tool" and before not in ("assistant", "tool"):
             said = (f"a tool's result after {before or 'nothing'}", "a call before it")
         if said:
-            return [Wrong(f"{_turn(fields[index])}.role", *said, "role.order")]
+            return [Wrong(f"{_turn(fields[index])}.{role}", *said, "role.order")]
     last = messages[-1].role
-    at = f"{_turn(fields[-1])}.role"
+    at = f"{_turn(fields[-1])}.{role}"
     if ends == "assistant" and last != "assistant":
         answered = any(message.role == "assistant" for message in messages)
         return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tunewright.engine.data.checks.check import Family, Options, families, kinds
 from tunewright.engine.data.example import Finding
 from tunewright.engine.data.inspect import Report, check_data
 from tunewright.engine.data.sources import find_sources
+from tunewright.engine.text import agreeing
 
 NOUNS = (
     "river engine garden letter window market forest signal bridge copper harvest lantern".split()
@@ -70,7 +72,9 @@ ONE: dict[str, tuple[Any, str]] = {
     "pii.card": (answers("pay with 4111 1111 1111 1111 now"), "completion"),
     "pii.iban": (answers("to GB82 WEST 1234 5698 7654 32 please"), "completion"),
     "pii.national-id": (answers("her number is 536-22-8145 there"), "completion"),
-    "pii.ip": (answers("the host 8.8.8.8 answered"), "completion"),
+    "pii.ip": (answers("the host 81.2.69.160 answered"), "completion"),
+    "answer.placeholder": (answers("TODO: write the answer"), "completion"),
+    "pii.example": (answers("mail jane@example.com or 192.168.0.1"), "completion"),
     "pii.address": (answers("he lives at 742 Evergreen Terrace now"), "completion"),
     "secret.key": (answers("use AKIAIOSFODNN7EXAMPLE as the key"), "completion"),
     "answer.empty": ({"prompt": "q", "completion": " "}, "completion"),
@@ -109,11 +113,65 @@ def test_what_is_harmless_is_not_taken_for_personal(tmp_path: Path) -> None:
         "version 1.2.3.4567 of 2024-11-24 has 1,234,567 lines",
         "the order 4111111111111112 came on 10.10.2020 at 10:30:45",
         "it is 3.14159265358979 and 2718281828 or 100 200 300",
-        "mail user@example.com at 192.168.0.1 or ::1",
+        "mail user@localhost at 127.0.0.1 or ::1",
+        "version 1.2.3.4 with a mask of 255.255.255.0",
+        "In 2001, Alabama Supreme Court ruled, and the 1929 Wall Street crash came before",
+        "the sum is 4212883012996 in all",
+        "clone it from ftp://username:password@host.net/path",
         "in 1850 St James and the Drive to 20 percent",
     ]
     path = write(tmp_path / "d.jsonl", [*clean(60), *map(answers, harmless)])
     assert [id for id in found(check_data(path)) if id.startswith(("pii", "secret"))] == []
+
+
+SPELLINGS = {
+    "text.mojibake": ["Ð\u009fÑ€Ð¸Ð²ÐµÑ‚ Ð¼Ð¸Ñ€ it says", "donâ€™t do it"],
+    "text.template": ["Dear {first_name}, welcome", "Hello %(name)s and bye", "Hi ${name}!"],
+    "answer.refusal": [
+        "I apologize, but I cannot provide this information.",
+        "I'm not able to help with that.",
+        "As a language model, I do not have personal opinions.",
+    ],
+    "text.repetition": ["ha" * 200],
+    "pii.phone": ["my number is 415-555-2671", "Call 020 7946 0958", "c'est le 06 12 34 56 78"],
+    "pii.address": ["lives at 221B Baker Street, London"],
+    "secret.key": [
+        "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "Authorization: Bearer abcdef0123456789abcdef0123456789",
+    ],
+    "language.switch": ["这是一个中文的回答，和问题的语言不同。"],
+}
+
+
+@pytest.mark.parametrize(
+    ("id", "said"), [(id, said) for id, many in SPELLINGS.items() for said in many]
+)
+def test_what_is_found_is_found_in_every_spelling(tmp_path: Path, id: str, said: str) -> None:
+    rows = clean(60)
+    # A question long enough to tell its language, and that of the set.
+    rows = [{**row, "prompt": f"What is the reason for this and of that: {row['prompt']}?"}
+            for row in rows]  # fmt: skip
+    rows[20]["completion"] = said
+    path = write(tmp_path / "d.jsonl", rows)
+    finding = found(check_data(path))[id]
+    assert [(place.line, place.field) for place in finding.places] == [(21, "completion")]
+
+
+def test_what_is_right_in_its_place_is_no_remains(tmp_path: Path) -> None:
+    asked = [
+        ("How do I center this in HTML?", "Write <div style='margin: auto'>it</div>."),
+        ("How do I greet?", "Use this:\n```js\nlet a = `Hi ${name}`;\n```"),
+        ("What is the fraction?", r"It is \frac{{a}}{{b}} and $x^{{2}}$ with \text{{b}}."),
+        ("How do I name it?", "In BibTeX: title={{The Title}}, in a workflow ${{ github.ref }}"),
+        ("What happens?", "[Enter FATHER and MOTHER] they speak [your legs are buns for sure now]"),
+        ("Translate it to German: the sun is what it is and this is for you", "Das ist die Sonne "
+         "und sie ist für dich, wie es ist und auch nicht mit der"),
+    ]  # fmt: skip
+    path = write(
+        tmp_path / "d.jsonl", [*clean(60), *({"prompt": q, "completion": a} for q, a in asked)]
+    )
+    ids = set(found(check_data(path)))
+    assert not ids & {"text.html", "text.template", "language.switch"}, ids
 
 
 def test_repeated_rows_and_rows_with_a_changed_word_are_told_with_their_first(
@@ -181,7 +239,9 @@ def test_rows_that_differ_in_kind_are_told(tmp_path: Path) -> None:
     rows[8]["extra"] = "x"
     report = check_data(write(tmp_path / "d.jsonl", rows))
     assert found(report)["answer.not-json"].places[0].line == 8
-    assert "extra (1 rows)" in found(report)["field.unread"].message
+    unread = found(report)["field.unread"]
+    assert "extra (1 row)" in unread.message
+    assert [(place.line, place.field) for place in unread.places] == [(9, "extra")]
     mixed = [
         *clean(300),
         *(
@@ -260,6 +320,16 @@ def test_pairs_labels_scores_and_texts_are_checked_too(tmp_path: Path) -> None:
     assert report.facts.labels["label"] == {"good": 60, "bad": 60}
     texts = [{"text": r["completion"]} for r in clean(120)]
     assert check_data(write(tmp_path / "t.jsonl", texts)).format == "text"
+
+
+def test_messages_are_right_for_one_row_too() -> None:
+    messages = [kind.message for kind in kinds(families()).values() if "{count}" in kind.message]
+    assert len(messages) > 40
+    for message in messages:
+        said = agreeing(message.format(count="1", rows="9", share="11.1%"))
+        assert not re.match(r"1 (\S+ )?\w+s (\(.*\) )?(are|have|hold|say|do)\b", said), said
+    assert agreeing("2 rows hold it") == "2 rows hold it"
+    assert agreeing("1 rows (0.1%) do not end") == "1 row (0.1%) does not end"
 
 
 def test_every_finding_has_a_kind_and_every_family_a_file() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tunewright.engine.data.fingerprint import check_unchanged, fingerprint
-from tunewright.engine.data.read import read_examples
+from tunewright.engine.data.read import has_sides, read_examples
 from tunewright.engine.data.readers import json_array, jsonl
 from tunewright.engine.data.readers.block import RawRow
 from tunewright.engine.data.sources import find_sources
@@ -66,13 +66,76 @@ FILES: dict[str, Callable[[], bytes]] = {
     "lies.csv": lambda: LINES,
     "lies.jsonl": lambda: gzip.compress(json.dumps(ROWS).encode()),
     "nothing-said": lambda: LINES,
+    "named.json": lambda: json.dumps({"meta": {"n": 7}, "records": ROWS}).encode(),
+    "columns.json": lambda: json.dumps(columns()).encode(),
+    "pandas.json": lambda: json.dumps(
+        {
+            name: {str(i): value for i, value in enumerate(column)}
+            for name, column in columns().items()
+        }
+    ).encode(),
+    "ids.json": lambda: json.dumps({f"id{i}": row for i, row in enumerate(ROWS)}).encode(),
+    "server.jsonl": lambda: b"".join(
+        json.dumps({"row_idx": i, "row": row, "truncated_cells": []}).encode() + b"\n"
+        for i, row in enumerate(ROWS)
+    ),
+    "pairs.json": lambda: json.dumps([list(row.values()) for row in ROWS]).encode(),
+    "commas.jsonl": lambda: LINES.replace(b"}\n", b"},\n"),
+    "python.jsonl": lambda: "".join(f"{row!r}\n" for row in ROWS).encode(),
+    "utf16.csv": lambda: csv_of(ROWS, ",").decode().encode("utf-16"),
+    "utf16.jsonl": lambda: LINES.decode().encode("utf-16"),
+    "excel.csv": lambda: b"sep=;\r\n" + csv_of(ROWS, ";"),
+    "bom.csv": lambda: b"\xef\xbb\xbf" + csv_of(ROWS, ";"),
+    "cp1252.csv": lambda: csv_of(ROWS, ";").decode().encode("cp1252"),
+    "d.csv.gz": lambda: gzip.compress(csv_of(ROWS, ";")),
 }
+
+
+def columns() -> dict[str, list[str]]:
+    return {name: [row[name] for row in ROWS] for name in ROWS[0]}
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_file_gives_the_same_rows(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(FILES[name]())
     assert [row.value for row in raw(tmp_path / name)] == ROWS
+
+
+def test_what_was_odd_about_a_line_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text('{"prompt": "q", "completion": "a"},\n{"prompt": "q", "completion": NaN}\n')
+    rows = raw(path)
+    assert [row.note.id if row.note else None for row in rows] == ["json.loose"] * 2
+    assert rows[1].value == {"prompt": "q", "completion": None}
+    (tmp_path / "d.csv").write_bytes(csv_of(ROWS, ";").decode().encode("cp1252"))
+    noted = [row.note for row in raw(tmp_path / "d.csv")]
+    assert all(note is not None and note.id == "encoding.other" for note in noted)
+
+
+def test_a_broken_line_among_good_utf8_is_not_taken_for_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_bytes(csv_of(ROWS, ",") + b"caf\xe9,a\n" * 4)
+    wrong = [row.wrong.id if row.wrong else None for row in raw(path)]
+    assert wrong == [None] * 7 + ["encoding.broken"] * 4
+
+
+def test_a_document_of_several_splits_loses_none(tmp_path: Path) -> None:
+    path = tmp_path / "d.json"
+    path.write_text(json.dumps({"train": ROWS[:5], "test": ROWS[5:]}))
+    assert [row.value for row in raw(path)] == ROWS
+    assert has_sides(path)
+    assert len(read_examples(path, side="train").examples) == 5
+    assert [e.place.line for e in read_examples(path, side="eval").examples] == [6, 7]
+
+
+def test_lists_of_turns_are_rows(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+    (tmp_path / "d.jsonl").write_text(f"{json.dumps(turns)}\n" * 2)
+    assert raw(tmp_path / "d.jsonl")[0].value == {"messages": turns}
+    (tmp_path / "d.json").write_text(json.dumps({"messages": turns}))
+    assert raw(tmp_path / "d.json")[0].value == {"messages": turns}
+    (tmp_path / "d.csv").write_bytes(csv_of([{"messages": repr(turns)}], ","))
+    assert raw(tmp_path / "d.csv")[0].value == {"messages": turns}
 
 
 def test_tables_give_the_same_rows(tmp_path: Path) -> None:
@@ -98,7 +161,7 @@ def test_lines_of_quoted_cells_and_numbers_stay_text(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text('prompt,completion,tags\n"two\nlines",007,"[1, 2]"\nb,2,x\n')
     rows = raw(path)
-    assert [(row.line, row.value["completion"]) for row in rows] == [(3, "007"), (4, "2")]
+    assert [(row.line, row.value["completion"]) for row in rows] == [(2, "007"), (4, "2")]
     assert rows[0].value["tags"] == [1, 2]
 
 
@@ -121,7 +184,11 @@ def test_broken_cells_are_told_by_line(tmp_path: Path, text: bytes, id: str) -> 
     assert rows[-1].value == {"prompt": "x", "completion": "y"}
 
 
-@pytest.mark.parametrize("header", ["a,a\n", "a,,\n", ",".join(map(str, range(1_000_000))) + "\n"])
+@pytest.mark.parametrize(
+    "header",
+    ["a,a\n", "a,,\n", f"{'a row of words ' * 9},b\n", ",".join(map(str, range(1_000_000))) + "\n"],
+    ids=["twice", "none", "text", "million"],
+)
 def test_a_header_that_is_none_is_one_problem(tmp_path: Path, header: str) -> None:
     (tmp_path / "d.csv").write_text(header + "1,2\n")
     with pytest.raises(Problem, match="no header"):

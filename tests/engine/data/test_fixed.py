@@ -55,7 +55,7 @@ def test_what_was_redacted_is_found_no_more(tmp_path: Path) -> None:
     ids = [id for id in ONE if id.startswith(("pii.", "secret."))]
     path = write(tmp_path / "d.jsonl", [*clean(30), *(ONE[id][0] for id in ids)])
     assert set(ids) <= set(found(check_data(path)))
-    write_fixed(path, ["redact"], tmp_path / "out.jsonl")
+    write_fixed(path, ["redact", "redact=example"], tmp_path / "out.jsonl")
     assert not set(ids) & set(found(check_data(tmp_path / "out.jsonl")))
 
 

@@ -18,6 +18,7 @@ Q = {"role": "user", "content": "q"}
 A = {"role": "assistant", "content": "a"}
 B = {"role": "assistant", "content": "b"}
 CALL = {"name": "find", "arguments": {"city": "Bern"}}
+CALL_ARGUMENTS = CALL["arguments"]
 HH = "\n\nHuman: q\n\nAssistant: x\n\nHuman: r\n\nAssistant: "
 
 # (row, shape, kind, roles of the prompt and the answers)
@@ -107,6 +108,112 @@ ROWS: dict[str, tuple[dict[str, Any], str, str]] = {
         "system user assistant tool assistant",
     ),
     "guanaco": ({"text": "### Human: q### Assistant: a"}, "dialogue", "user assistant"),
+    "glaive": (
+        {
+            "system": "SYSTEM: s",
+            "chat": "USER: q\n\n\nASSISTANT: <functioncall> "
+            '{"name": "find", "arguments": \'{"city": "Bern"}\'} <|endoftext|>\n\n\n'
+            'FUNCTION RESPONSE: {"t": 3}\n\n\nASSISTANT: a <|endoftext|>\n\n\n',
+        },
+        "dialogue",
+        "system user assistant tool assistant",
+    ),
+    "anthropic": (
+        {
+            "system": "s",
+            "messages": [
+                Q,
+                {
+                    "role": "assistant",
+                    "content": [
+                        {"type": "text", "text": "wait"},
+                        {"type": "tool_use", "id": "1", "name": "find", "input": CALL_ARGUMENTS},
+                    ],
+                },
+                {
+                    "role": "user",
+                    "content": [{"type": "tool_result", "tool_use_id": "1", "content": "3"}],
+                },
+                A,
+            ],
+        },
+        "messages",
+        "system user assistant tool assistant",
+    ),
+    "gemini": (
+        {
+            "systemInstruction": {"parts": [{"text": "s"}]},
+            "contents": [
+                {"role": "user", "parts": [{"text": "q"}]},
+                {
+                    "role": "model",
+                    "parts": [{"functionCall": {"name": "find", "args": CALL_ARGUMENTS}}],
+                },
+                {
+                    "role": "user",
+                    "parts": [{"functionResponse": {"name": "find", "response": {"t": 3}}}],
+                },
+                {"role": "model", "parts": [{"text": "a"}]},
+            ],
+        },
+        "messages",
+        "system user assistant tool assistant",
+    ),
+    "parts with values": (
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "value": "q"}]},
+                {"role": "assistant", "content": [{"type": "text", "value": "a"}]},
+            ]
+        },
+        "messages",
+        "user assistant",
+    ),
+    "pairs of a chat": (
+        {"conversation": [{"human": "x", "assistant": "y"}, {"human": "q", "assistant": "a"}]},
+        "messages",
+        "user assistant user assistant",
+    ),
+    "texts by turns": (
+        {"id": "1", "data": ["x", "y", "q", "a"]},
+        "messages",
+        "user assistant user assistant",
+    ),
+    "turns as text": (
+        {"messages": '[{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]'},
+        "messages",
+        "user assistant",
+    ),
+    "a tree": (
+        {
+            "message_tree_id": "1",
+            "prompt": {
+                "role": "prompter",
+                "text": "q",
+                "replies": [
+                    {"role": "assistant", "text": "worse", "rank": 1, "replies": []},
+                    {
+                        "role": "assistant",
+                        "text": "a",
+                        "rank": 0,
+                        "replies": [{"role": "prompter", "text": "and?", "replies": []}],
+                    },
+                ],
+            },
+        },
+        "messages",
+        "user assistant",
+    ),
+    "names of an API": (
+        {"input_text": "q", "output_text": "a"},
+        "prompt_completion",
+        "user assistant",
+    ),
+    "a text and its class": (
+        {"text": "q", "label": "a"},
+        "prompt_completion",
+        "user assistant",
+    ),
 }
 
 
@@ -140,12 +247,63 @@ def test_reasoning_and_tools_are_kept() -> None:
         assert [tool["function"]["name"] for tool in tools] == ["find"]
 
 
+def test_what_a_question_is_about_and_what_was_thought_are_read() -> None:
+    given = normal({"question": "q", "context": "about this", "answer": "a"})
+    assert given.messages[0].content == "q\n\nabout this"
+    dolly = normal({"instruction": "q", "context": "about this", "response": "a"})
+    assert dolly.messages[0].content == "q\n\nabout this"
+    thought = normal({"Question": "q", "Complex_CoT": "hm", "Response": "a"})
+    assert (thought.messages[-1].content, thought.messages[-1].reasoning) == ("a", "hm")
+
+
+def test_an_answer_that_is_a_call_becomes_one_where_there_are_tools() -> None:
+    row = {
+        "query": "q",
+        "answers": '[{"name": "find", "arguments": {"city": "Bern"}}]',
+        "tools": '[{"name": "find", "parameters": {}}]',
+    }
+    last = normal(row).messages[-1]
+    assert [(call.name, call.arguments) for call in last.tool_calls] == [("find", {"city": "Bern"})]
+    assert normal({"query": "q", "answers": row["answers"]}).messages[-1].tool_calls == ()
+
+
+def test_one_message_of_a_tree_a_row_is_no_text() -> None:
+    row = {"message_id": "1", "parent_id": None, "role": "prompter", "text": "q"}
+    parsed = parse_row(row, Finder().find(row))
+    assert isinstance(parsed, list)
+    assert (parsed[0].id, "parent_id" in parsed[0].expected) == ("shape.unknown", True)
+
+
+def test_confidence_is_less_where_names_tell_less() -> None:
+    def sure(row: dict[str, Any]) -> float:
+        bound = Finder().find(row)
+        assert bound is not None
+        return bound.sure
+
+    assert sure({"messages": [Q, A]}) == 1
+    assert sure({"question": "q", "answer": "a"}) == 0.8
+    assert sure({"data": ["q", "a"]}) == 0.7
+    assert sure({"text": "q", "label": "a"}) == 0.6
+    assert sure({"text": "q", "label": 3}) == 0.5
+
+
 PAIRS: dict[str, dict[str, Any]] = {
     "text": {"prompt": "q", "chosen": "a", "rejected": "b"},
     "question": {"question": "q", "chosen": "a", "rejected": "b"},
     "messages, explicit prompt": {"prompt": [Q], "chosen": [A], "rejected": [B]},
     "messages, implicit prompt": {"chosen": [Q, A], "rejected": [Q, B]},
     "prompt as text, whole messages": {"prompt": "q", "chosen": [Q, A], "rejected": [Q, B]},
+    "whole messages, said once more": {
+        "prompt": "q",
+        "messages": [Q, A],
+        "chosen": [Q, A],
+        "rejected": [Q, B],
+    },
+    "openai": {
+        "input": {"messages": [Q], "tools": []},
+        "preferred_output": [A],
+        "non_preferred_output": [B],
+    },
     "last turn": {
         "conversations": [{"from": "human", "value": "q"}],
         "chosen": {"from": "gpt", "value": "a"},
@@ -172,6 +330,11 @@ def test_dialogues_of_hh_share_their_beginning() -> None:
 def test_labels_and_scores() -> None:
     kto = normal({"prompt": "q", "completion": "a", "label": False})
     assert (kto.kind, kto.label) == ("labelled", False)
+    # The cells of a table are text, and some sets have numbers.
+    for said in ("False", "0", 0):
+        told = normal({"prompt": "q", "completion": "a", "label": said})
+        assert (told.kind, told.label) == ("labelled", False)
+    assert normal({"prompt": "q", "response": "a", "score": "2.5"}).score == 2.5
     tagged = normal({"messages": [Q, A], "kto_tag": True})
     assert (tagged.kind, tagged.label, tagged.messages[-1].content) == ("labelled", True, "a")
     scored = normal({"prompt": "q", "response": "a", "helpfulness": 3})
@@ -220,6 +383,21 @@ def test_a_shape_may_be_asked_for_with_its_fields() -> None:
             },
             "call.broken",
             "conversations[1].value",
+        ),
+        (
+            {"conversations": [{"from": "gpt", "value": "x"}]},
+            "role.order",
+            "conversations[0].from",
+        ),
+        (
+            {"prompt": [Q], "completion": [{"role": "assistant", "content": ""}]},
+            "answer.empty",
+            "completion[0].content",
+        ),
+        (
+            {"prompt": [{"role": "x", "content": "q"}], "completion": "a"},
+            "role.unknown",
+            "prompt[0].role",
         ),
         ({"instruction": "q", "output": ""}, "answer.empty", "output"),
         ({"prompt": "q", "chosen": "a", "rejected": ""}, "answer.empty", "rejected"),

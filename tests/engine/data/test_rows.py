@@ -48,14 +48,10 @@ def test_a_broken_array_is_told_with_line_and_column(tmp_path: Path) -> None:
     assert "line 3, column 13" in why(tmp_path / "d.json", text.encode())
 
 
-@pytest.mark.parametrize(
-    ("content", "kind"),
-    [(b"PK\x03\x04" + GOOD, "a zip archive"), (GOOD.decode().encode("utf-16"), "UTF-16")],
-)
-def test_files_of_another_kind_are_named(tmp_path: Path, content: bytes, kind: str) -> None:
+def test_files_of_another_kind_are_named(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
-    path.write_bytes(content)
-    with pytest.raises(Problem, match=kind):
+    path.write_bytes(b"PK\x03\x04" + GOOD)
+    with pytest.raises(Problem, match="a zip archive"):
         read_examples(path)
 
 

@@ -59,7 +59,7 @@ def test_every_row_is_there_with_its_place_and_findings_filter_them(session: Pat
         # The broken row first: errors come first.
         await pilot.press("f")
         await until(pilot, lambda: rows_of(app).number == 600)
-        assert "only answer.empty, 1 rows" in shown(app)
+        assert "only answer.empty, 1 row:" in shown(app)
         assert "! completion: found empty text" in shown(app)
         seen = set()
         for _ in range(2):
