@@ -16,6 +16,9 @@ from tunewright.engine.decide.guide import Verdicts, checklist, table
 from tunewright.engine.decide.measured import Figure, Measured
 
 SLIGHT, CLEAR, STRONG, VERY_STRONG, DECIDES = 1, 2, 3, 4, 9
+# Outweighs all that can speak for training together: no source advises it before a prompt was
+# tried.
+FIRST = 5
 
 Effects = tuple[tuple[Verdicts, int], ...]
 
@@ -327,7 +330,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "prompting.untried",
         lambda c: c.prompting == "untried",
-        (("prompting", VERY_STRONG), ("fine_tune", -VERY_STRONG)),
+        (("prompting", FIRST), ("fine_tune", -FIRST)),
         _said(_first_prompt("prompting has not been tried")),
         table("prompting"),
     ),
@@ -389,7 +392,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "behaviour.known",
         lambda c: c.behaviour is False,
-        (("prompting", SLIGHT), ("fine_tune", -CLEAR)),
+        (("prompting", SLIGHT), ("fine_tune", -SLIGHT)),
         _said("no new style, format or skill is wanted: instructions can ask for what is there"),
         table("prompting"),
     ),
