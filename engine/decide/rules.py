@@ -78,6 +78,11 @@ def _versus(case: Case, test: Literal["retrieval_gain", "tuned_gain"]) -> str:
     return str(getattr(_m(case), test))
 
 
+def _short(case: Case, verdict: Verdicts) -> str:
+    told = _m(case).short_of_target(verdict)
+    return f"; better than the rest, and {told}" if told else ""
+
+
 def _target(case: Case) -> str:
     target = _m(case).target
     return "no figure" if target is None else f"{target:g}"
@@ -195,6 +200,7 @@ RULES: tuple[Rule, ...] = (
         (("rag", DECIDES),),
         lambda c: (
             f"{_figure(c, 'retrieval')}, {_versus(c, 'retrieval_gain')} over the best prompting"
+            + _short(c, "rag")
         ),
         MEASURED,
     ),
@@ -202,7 +208,10 @@ RULES: tuple[Rule, ...] = (
         "measured.training_wins",
         lambda c: c.by_measurement == "fine_tune",
         (("fine_tune", DECIDES),),
-        lambda c: f"{_figure(c, 'tuned')}, {_versus(c, 'tuned_gain')} over the best prompting",
+        lambda c: (
+            f"{_figure(c, 'tuned')}, {_versus(c, 'tuned_gain')} over the best prompting"
+            + _short(c, "fine_tune")
+        ),
         MEASURED,
     ),
     Rule(
