@@ -29,8 +29,9 @@ _MOSTLY_FOUND = 0.8
 
 
 class Named(NamedTuple):
-    """What commands call things. `answers`: their file, "" where there is none. `run`: the run that measured, whose kit/ holds what to run;
-    `model` as the person named it; `kit`: the folder of that kit."""
+    """What commands call things. `answers`: their file, "" where there is none. `run`: the run that
+    measured, whose kit/ holds what to run; `model` as the person named it; `kit`: the folder of
+    that kit."""
 
     answers: str = "ANSWERS.json"
     model: str = "MODEL"

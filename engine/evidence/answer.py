@@ -1,7 +1,7 @@
 """Answering questions with what an evidence run has left: its prompt, its index, its model.
 
-Run as `python -m tunewright.engine.evidence.answer RUN_DIR [URL]`: one question a line in (JSON text),
-one answer a line out (JSON). A process of its own, since it loads the model.
+Run as `python -m tunewright.engine.evidence.answer RUN_DIR [URL]`: one question a line in (JSON
+text), one answer a line out (JSON). A process of its own, since it loads the model.
 """
 
 from __future__ import annotations
