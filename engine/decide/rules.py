@@ -134,6 +134,13 @@ def _trouble_rules() -> tuple[Rule, ...]:
     return tuple(rules)
 
 
+def _same_answer(case: Case) -> str:
+    found = case.facts.trouble("constant")
+    if found is None or found.rows == found.of:
+        return f"all {case.facts.rows:,} rows have the same answer"
+    return f"{found.rows:,} of {found.of:,} rows have the same answer"
+
+
 def _first_prompt(told: str) -> str:
     return (
         f"{told}: an instruction and a few examples in the prompt cost minutes, and show what is "
@@ -481,10 +488,7 @@ RULES: tuple[Rule, ...] = (
         "data.constant",
         lambda c: c.facts.constant,
         (("collect_data", STRONG),),
-        lambda c: (
-            f"all {c.facts.rows:,} rows have the same answer: there is nothing in them to learn "
-            "but that one answer"
-        ),
+        lambda c: f"{_same_answer(c)}: there is nothing in them to learn but that one answer",
         checklist("few"),
     ),
     Rule(
