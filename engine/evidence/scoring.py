@@ -30,9 +30,6 @@ NAMES = {
 }
 # Figures that are a share of right answers, each answer right or not.
 YES_OR_NO = ("exact", "accuracy", "contained")
-# Tokens that an answer may have beyond the longest reference answer, where a sentence around the
-# fact is no mistake: one sentence, and no copy of a passage.
-SENTENCE_TOKENS = 24
 _FROM_DOCUMENTS = 0.8
 _MOST_LOOKED_UP = 400
 _MOST_LABELS = 30

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from tunewright.engine.data.example import Example
 from tunewright.engine.evidence.arms import Prompts, choose_fixed, commonest
 from tunewright.engine.evidence.asker import Asker
-from tunewright.engine.evidence.given import EvidenceInput, is_endpoint
+from tunewright.engine.evidence.given import SENTENCE_TOKENS, EvidenceInput, is_endpoint
 from tunewright.engine.evidence.index import Finder
 from tunewright.engine.evidence.instruct import write_instruction
 from tunewright.engine.evidence.measure import (
@@ -25,7 +25,6 @@ from tunewright.engine.evidence.result import AnswerForm, Arm, Evidence
 from tunewright.engine.evidence.scoring import (
     NAMES,
     PRIMARY,
-    SENTENCE_TOKENS,
     are_facts,
     form_of,
 )
@@ -158,8 +157,9 @@ def local_asker(
             model,
             renderer,
             max_new_tokens=max_new_tokens,
-            batch_size=job.setting("evaluation.batch_size"),
+            batch_size=job.setting("evidence.batch_size"),
             context=recorded.model.max_position_embeddings if recorded else None,
+            longest=job.setting("evidence.prompt_tokens"),
             threads=threads,
             between=_obey(job),
         ),

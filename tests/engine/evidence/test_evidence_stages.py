@@ -45,6 +45,7 @@ def job_for(
         key: found.value for key, found in evidence_settings(given, FACTS, 8, 10**6, "cpu").items()
     }
     settings |= {"pilot.rows": [4, 8], **_training()}
+    settings |= {"evidence.batch_size": 4, "evidence.prompt_tokens": 2000}
     job = build_job(
         run_dir, model, data, settings=settings, events=events, orders=orders,
         threads={"decode": 1, "prefill": 1, "train": 1},
