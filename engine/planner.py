@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tunewright.engine.devices import choose_device
-from tunewright.engine.evidence.given import is_endpoint
+from tunewright.engine.evidence.given import EvidenceInput, is_endpoint
 from tunewright.engine.plan import (
     Alternative,
     Decision,
@@ -36,7 +36,7 @@ from tunewright.hardware.errors import Problem
 from tunewright.hardware.fit import judge
 from tunewright.hardware.memory.calibration import corrected, correction_for, key_of
 from tunewright.hardware.memory.estimate import Device, MemoryEstimate, TrainingSetup
-from tunewright.hardware.memory.stages import Proof, stage_peaks, with_stages
+from tunewright.hardware.memory.stages import Proof, asking_peak, stage_peaks, with_stages
 from tunewright.hardware.memory.training import estimate_training
 from tunewright.hardware.snapshot import Snapshot
 
@@ -229,6 +229,10 @@ def _fit(
         settings = _with_proof(settings, recorded, overrides)
         asked = "evaluation.batch_size" in overrides
         estimate, settings = _estimate(candidate, inputs, recorded, setup, settings, asked)
+        if inputs.evidence is not None:
+            estimate, settings = _asking(
+                inputs.evidence, recorded, setup, settings, estimate, free_bytes
+            )
         fit = MethodFit(candidate.id, judge(estimate, free_bytes), free_bytes, estimate)
         return settings | _evidence(inputs, recorded, settings, device), fit
 
@@ -275,6 +279,30 @@ def _estimate(
         fewer = Decision(rows, because, "evaluation.batch-memory")
         settings = settings | {"evaluation.batch_size": fewer}
     return whole, settings
+
+
+def _asking(
+    given: EvidenceInput,
+    recorded: Recorded,
+    setup: TrainingSetup,
+    settings: dict[str, Decision],
+    estimate: MemoryEstimate,
+    free_bytes: int,
+) -> tuple[MemoryEstimate, dict[str, Decision]]:
+    """The estimate with the stage that asks long prompts, and as many of them at once as fit."""
+    from tunewright.engine.evidence.plan import asking_settings, longest_prompt, most_new_tokens
+
+    new_tokens = most_new_tokens(given, settings["evaluation.max_new_tokens"].value)
+    context = recorded.model.max_position_embeddings
+    prompt = longest_prompt(given, recorded.data, context, new_tokens)
+    rows = asked = settings["evaluation.batch_size"].value
+    while True:
+        proof = Proof(rows=rows, prompt=prompt, new_tokens=new_tokens)
+        peak = asking_peak("evidence", recorded.model, setup, proof)
+        whole = with_stages(estimate, (*estimate.stages, peak))
+        if rows == 1 or judge(whole, free_bytes) == "fits":
+            return whole, settings | asking_settings(prompt, rows, asked)
+        rows //= 2
 
 
 def _concerns(key: str, candidate: Method) -> bool:

@@ -51,8 +51,7 @@ def verdict_lines(answers: Answers, verdict: Verdict) -> Iterator[str]:
         yield from _wrapped(change.sentence, "  - ")
     yield "next"
     yield from _wrapped(verdict.next_step.sentence, "  ")
-    if verdict.next_step.command:
-        yield f"    {plain(verdict.next_step.command)}"
+    yield f"    {plain(verdict.next_step.command)}"
     yield ""
     rows = [["approach", "cost", "time", "upkeep"]]
     rows += [[a.title, a.cost, a.time, a.upkeep] for a in verdict.approaches]

@@ -98,6 +98,7 @@ def _goal(bench: Workbench) -> None:
     for change in verdict.would_change:
         say.line(f"  would change it: {plain(change.sentence)}")
     say.line(f"  next: {plain(verdict.next_step.sentence)}")
+    say.line(f"    {plain(verdict.next_step.command)}")
     bench.confirm("goal")
 
 

@@ -7,7 +7,6 @@ Words are compared in lower case and without marks, so that a changed comma make
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from tunewright.engine.data.example import Example
 
@@ -26,13 +25,15 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
+def plain_words(text: str) -> str:
+    """What texts that differ in case and marks only share. Text without a single word (signs,
+    emoji) is compared as it stands."""
+    return " ".join(words_of(text)) or text.strip()
+
+
 def said(asked: str, answer: str) -> tuple[str, str]:
-    """What a row says: equal for rows that differ in case and marks only. Text without a single
-    word (signs, emoji) is compared as it stands."""
-    return (
-        " ".join(words_of(asked)) or asked.strip(),
-        " ".join(words_of(answer)) or answer.strip(),
-    )
+    """What a row says: equal for rows that differ in case and marks only."""
+    return plain_words(asked), plain_words(answer)
 
 
 def is_copy(asked: str, answer: str) -> bool:
@@ -46,15 +47,3 @@ def is_copy(asked: str, answer: str) -> bool:
         return False
     joined, other = f" {' '.join(before)} ", f" {' '.join(after)} "
     return other in joined or joined in other
-
-
-def is_constant(answers: Iterable[object]) -> bool:
-    """Whether several rows have one answer, whatever is asked."""
-    rows = 0
-    first: object = None
-    for rows, answer in enumerate(answers, 1):
-        if rows == 1:
-            first = answer
-        elif answer != first:
-            return False
-    return rows > 1

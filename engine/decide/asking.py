@@ -128,7 +128,6 @@ _DECISIVE = ("external_lookup", "prompting", "knowledge")
 # does. They only save time: a test walks all answers, these too.
 _LIKE_ANOTHER: dict[str, tuple[Any, ...]] = {
     "external_lookup": (False,),
-    "prompting": ("untried",),
     "knowledge": ("none", "changes_daily"),
     "quality": ("mixed", "unknown"),
     "repetitive": (False,),

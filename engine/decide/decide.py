@@ -157,10 +157,13 @@ def _confidence(
 
 
 def _near(case: Case, verdict: Verdicts) -> list[str]:
-    """A figure that is good enough, while its interval reaches below that."""
+    """A figure that is below the target, or may be."""
     measured = case.facts.measured
     if measured is None or measured.target is None or case.by_measurement != verdict:
         return []
+    short = measured.short_of_target(verdict)
+    if short is not None:
+        return [f"it is the best that was measured, and {short}"]
     found = measured.prompting if verdict == "prompting" else None
     if found is None or found.low >= measured.target:
         return []

@@ -82,8 +82,9 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     @property
     def constant(self) -> bool:
-        """Every row has the same answer, whatever is asked."""
-        return self.distinct_answers == 1 and (self.rows or 0) > 1
+        """Every row, or nearly every one, has the same answer, whatever is asked."""
+        alone = self.distinct_answers == 1 and (self.rows or 0) > 1
+        return alone or self.trouble("constant") is not None
 
     @property
     def quality(self) -> Literal["mixed", "low"] | None:

@@ -11,7 +11,7 @@ import msgspec
 
 from tunewright.engine.decide.guide import Verdicts
 from tunewright.engine.evidence.result import Arm, Evidence, Pilot
-from tunewright.engine.evidence.scoring import NAMES
+from tunewright.engine.evidence.scoring import NAMES, YES_OR_NO
 from tunewright.engine.prove.statistics import PairedTest, compare_binary, compare_means
 
 SIGNIFICANT = 0.05
@@ -60,7 +60,8 @@ class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `target` None: the metric is no share of right answers, and figures are only compared.
     `floor`: the figure of always giving the commonest answer. `retrieval_gain`, `tuned_gain` are
     against the best prompting; `tuned_over_retrieval` compares these two. `documents`: the best
-    retrieval is from documents, not from training rows. `examples_save`: nats an answer that
+    retrieval is from documents, not from training rows; `found`: the share of rows with the answer
+    in a passage that it gave. `examples_save`: nats an answer that
     examples in the prompt save. `pilot_rows`: the most rows that were trained on; `expected` the
     figure to expect at twice as many.
     """
@@ -76,6 +77,7 @@ class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tuned_gain: Versus | None = None
     tuned_over_retrieval: Versus | None = None
     documents: bool = False
+    found: float | None = None
     examples_save: tuple[float, float, float] | None = None
     pilot_rows: int | None = None
     expected: float | None = None
@@ -135,6 +137,14 @@ class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         own = {"rag": self.retrieval, "fine_tune": self.tuned, "fine_tune_rag": self.tuned}
         return own.get(verdict) or self.prompting
 
+    def short_of_target(self, verdict: Verdicts) -> str | None:
+        """That the figure of a verdict is below what was asked for, in words; None where it is
+        not, or where figures are only compared."""
+        figure = self.figure_of(verdict)
+        if self.target is None or figure.reaches:
+            return None
+        return f"{figure.mean:.2f} is below the {self.target:g} that was asked for"
+
     def headline(self) -> str:
         """The figures in a line: "exact match on 50 rows: prompting 0.10 [...], …"."""
         parts = [f"prompting {self.prompting} ({self.prompting.title})"]
@@ -183,6 +193,7 @@ def measured_of(evidence: Evidence, pilot: Pilot | None, seed: int) -> Measured:
         retrieval_gain=against(retrieval, prompting, counts["retrieval"]),
         tuned_gain=against(tuned, prompting, 1),
         tuned_over_retrieval=against(tuned, retrieval, 1),
+        found=None if retrieval is None else retrieval.found,
         documents=retrieval is not None and retrieval.id.startswith("retrieve_documents"),
         examples_save=None if saved is None else (saved.mean, saved.low, saved.high),
         pilot_rows=pilot.points[-1].rows if pilot and pilot.points else None,
@@ -193,6 +204,6 @@ def measured_of(evidence: Evidence, pilot: Pilot | None, seed: int) -> Measured:
 def _paired(
     now: tuple[float, ...], before: tuple[float, ...], primary: str, seed: int
 ) -> PairedTest:
-    if primary in ("exact", "accuracy"):
+    if primary in YES_OR_NO:
         return compare_binary([int(x) for x in before], [int(x) for x in now], seed=seed)
     return compare_means(before, now, seed=seed)

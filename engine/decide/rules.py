@@ -16,6 +16,9 @@ from tunewright.engine.decide.guide import Verdicts, checklist, table
 from tunewright.engine.decide.measured import Figure, Measured
 
 SLIGHT, CLEAR, STRONG, VERY_STRONG, DECIDES = 1, 2, 3, 4, 9
+# Outweighs all that can speak for training together: no source advises it before a prompt was
+# tried.
+FIRST = 5
 
 Effects = tuple[tuple[Verdicts, int], ...]
 
@@ -75,6 +78,11 @@ def _versus(case: Case, test: Literal["retrieval_gain", "tuned_gain"]) -> str:
     return str(getattr(_m(case), test))
 
 
+def _short(case: Case, verdict: Verdicts) -> str:
+    told = _m(case).short_of_target(verdict)
+    return f"; better than the rest, and {told}" if told else ""
+
+
 def _target(case: Case) -> str:
     target = _m(case).target
     return "no figure" if target is None else f"{target:g}"
@@ -124,6 +132,13 @@ def _trouble_rules() -> tuple[Rule, ...]:
                 )
             )
     return tuple(rules)
+
+
+def _same_answer(case: Case) -> str:
+    found = case.facts.trouble("constant")
+    if found is None or found.rows == found.of:
+        return f"all {case.facts.rows:,} rows have the same answer"
+    return f"{found.rows:,} of {found.of:,} rows have the same answer"
 
 
 def _first_prompt(told: str) -> str:
@@ -192,6 +207,7 @@ RULES: tuple[Rule, ...] = (
         (("rag", DECIDES),),
         lambda c: (
             f"{_figure(c, 'retrieval')}, {_versus(c, 'retrieval_gain')} over the best prompting"
+            + _short(c, "rag")
         ),
         MEASURED,
     ),
@@ -199,7 +215,10 @@ RULES: tuple[Rule, ...] = (
         "measured.training_wins",
         lambda c: c.by_measurement == "fine_tune",
         (("fine_tune", DECIDES),),
-        lambda c: f"{_figure(c, 'tuned')}, {_versus(c, 'tuned_gain')} over the best prompting",
+        lambda c: (
+            f"{_figure(c, 'tuned')}, {_versus(c, 'tuned_gain')} over the best prompting"
+            + _short(c, "fine_tune")
+        ),
         MEASURED,
     ),
     Rule(
@@ -327,7 +346,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "prompting.untried",
         lambda c: c.prompting == "untried",
-        (("prompting", VERY_STRONG), ("fine_tune", -VERY_STRONG)),
+        (("prompting", FIRST), ("fine_tune", -FIRST)),
         _said(_first_prompt("prompting has not been tried")),
         table("prompting"),
     ),
@@ -389,7 +408,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "behaviour.known",
         lambda c: c.behaviour is False,
-        (("prompting", SLIGHT), ("fine_tune", -CLEAR)),
+        (("prompting", SLIGHT), ("fine_tune", -SLIGHT)),
         _said("no new style, format or skill is wanted: instructions can ask for what is there"),
         table("prompting"),
     ),
@@ -469,10 +488,7 @@ RULES: tuple[Rule, ...] = (
         "data.constant",
         lambda c: c.facts.constant,
         (("collect_data", STRONG),),
-        lambda c: (
-            f"all {c.facts.rows:,} rows have the same answer: there is nothing in them to learn "
-            "but that one answer"
-        ),
+        lambda c: f"{_same_answer(c)}: there is nothing in them to learn but that one answer",
         checklist("few"),
     ),
     Rule(

@@ -45,7 +45,10 @@ def settle(case: Case) -> Verdicts:
         if not train or case.examples is None or not _trainable(case, weight["fine_tune"]):
             return "rag"
         # Knowledge that stands still can be trained in where retrieval costs too much every time.
-        return "fine_tune" if weight["rag"] <= 0 else "fine_tune_rag"
+        if weight["rag"] <= 0:
+            return "fine_tune"
+        # Both are for who wants new behaviour besides: knowledge alone is what retrieval gives.
+        return "rag" if case.behaviour is False else "fine_tune_rag"
     if not train:
         return "prompting"
     return "fine_tune" if _trainable(case, weight["fine_tune"]) else "collect_data"

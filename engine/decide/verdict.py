@@ -37,11 +37,11 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class NextStep(msgspec.Struct, frozen=True):
-    """The next cheapest experiment. `command` None: this version has none for it. Words in capitals
-    stand for what is not known yet."""
+    """The next cheapest experiment. Words in capitals in the command stand for what is not known
+    yet."""
 
     sentence: str
-    command: str | None
+    command: str
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Answering questions with what an evidence run has left: its prompt, its index, its model.
 
-Run as `python -m tunewright.engine.evidence.answer RUN_DIR`: one question a line in (JSON text),
-one answer a line out (JSON). A process of its own, since it loads the model.
+Run as `python -m tunewright.engine.evidence.answer RUN_DIR [URL]`: one question a line in (JSON
+text), one answer a line out (JSON). A process of its own, since it loads the model.
 """
 
 from __future__ import annotations
@@ -112,19 +112,22 @@ def open_kit(run_dir: Path) -> tuple[PromptKit, Index | None]:
     return kit, Index.open(folder) if folder.is_dir() else None
 
 
-def open_answerer(run_dir: Path) -> Answerer:
-    """Whoever answers for a run: the server that was measured, or the model of its folder."""
+def open_answerer(run_dir: Path, at: str | None = None) -> Answerer:
+    """Whoever answers for a run: the server at the URL `at`, that which was measured, or the model
+    of its folder."""
     kit, index = open_kit(run_dir)
     session = load_session(RunDir(run_dir).session)
-    return Answerer(kit, index, _asker(session, run_dir, kit))
+    return Answerer(kit, index, _asker(session, run_dir, kit, at))
 
 
-def _asker(session: Session, run_dir: Path, kit: PromptKit) -> Asker:
-    if is_endpoint(session.inputs.model):
+def _asker(session: Session, run_dir: Path, kit: PromptKit, at: str | None) -> Asker:
+    if at is not None or is_endpoint(session.inputs.model):
         from tunewright.engine.evidence.endpoint import EndpointAsker
 
-        served_as = session.inputs.evidence.served_as if session.inputs.evidence else None
-        return EndpointAsker(session.inputs.model, served_as, max_new_tokens=kit.max_new_tokens)
+        given = session.inputs.evidence
+        served_as = given.served_as if given and at is None else None
+        url = session.inputs.model if at is None else at
+        return EndpointAsker(url, served_as, max_new_tokens=kit.max_new_tokens)
     from tunewright.engine.data.tokens import Renderer
     from tunewright.engine.evidence.local import LocalAsker
     from tunewright.engine.homes import cache_home
@@ -159,9 +162,9 @@ def _asker(session: Session, run_dir: Path, kit: PromptKit) -> Asker:
     )
 
 
-def main(run_dir: str) -> int:
+def main(run_dir: str, at: str | None = None) -> int:
     try:
-        answerer = open_answerer(Path(run_dir))
+        answerer = open_answerer(Path(run_dir), at)
     except Problem as problem:
         return _told(problem)
     for line in sys.stdin:
@@ -181,4 +184,4 @@ def _told(problem: Problem) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:3]))

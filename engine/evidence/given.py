@@ -8,6 +8,9 @@ import msgspec
 
 # The figure from which on an approach counts as good enough, unless a person names another.
 TARGET = 0.85
+# Tokens that an answer may have beyond the longest reference answer, where a sentence around the
+# fact is no mistake: one sentence, and no copy of a passage.
+SENTENCE_TOKENS = 24
 
 
 class EvidenceInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

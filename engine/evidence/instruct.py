@@ -56,4 +56,4 @@ def _text(answers: Sequence[str]) -> str:
     return f"Answer in about {lengths[len(lengths) // 2]} words."
 
 
-_FORMS = {"json": _json, "labels": _labels, "short": _short, "text": _text}
+_FORMS = {"json": _json, "labels": _labels, "fact": _short, "short": _short, "text": _text}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ import msgspec
 from tunewright.engine.data.example import Example, Message
 from tunewright.engine.decide.guide import Verdicts
 from tunewright.engine.evidence.arms import ArmPlan, Prompts, with_passages
+from tunewright.engine.evidence.given import is_endpoint
 from tunewright.engine.evidence.index import Index
 from tunewright.engine.evidence.measure import plan_arms
 from tunewright.engine.evidence.missing import write_missing
@@ -24,6 +26,9 @@ from tunewright.engine.suspect.similar import asked_of
 
 PROMPT = "prompt.json"
 INDEX = "index"
+SERVE = "serve.sh"
+# More is seldom needed to try a prompt, and takes memory for each request.
+_LONGEST_CONTEXT = 8192
 
 
 class PromptKit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,7 +53,8 @@ class PromptKit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def write_kit(job: Job, evidence: Evidence, verdict: Verdicts, folder: Path) -> tuple[str, ...]:
     """Write kit/ for a verdict; names of its files.
 
-    The best prompt is always in it, since every verdict is held against it; with retrieval, the
+    The best prompt is always in it, since every verdict is held against it, and a script that
+    serves the base model; with retrieval, the
     index; with fine-tuning and retrieval, the rows with their passages; where rows are missing,
     which, and a template.
     """
@@ -81,6 +87,9 @@ def write_kit(job: Job, evidence: Evidence, verdict: Verdicts, folder: Path) -> 
     )
     _write(folder / PROMPT, msgspec.json.format(msgspec.json.encode(kit), indent=1))
     files = [PROMPT]
+    if not is_endpoint(job.session.inputs.model):
+        _write(folder / SERVE, _serve(job))
+        files.append(SERVE)
     if kind == "nearest":
         passages = row_passages(drawn.train)
         Index.build(passages, [asked_of(e) for e in drawn.train]).save(folder / INDEX)
@@ -102,6 +111,22 @@ _KINDS: dict[str, Literal["alone", "instructed", "fixed", "nearest", "retrieve"]
     "few_shot": "fixed",
     "nearest": "nearest",
 }
+
+
+def _serve(job: Job) -> str:
+    """A shell script that serves the base model with vLLM, to its documentation; it needs CUDA."""
+    recorded = job.session.recorded
+    context = recorded.model.max_position_embeddings if recorded else None
+    longest = min(context or _LONGEST_CONTEXT, _LONGEST_CONTEXT)
+    return (
+        "#!/bin/sh\n"
+        "# Serves the base model on this machine alone; needs a CUDA GPU and vLLM (pip install "
+        "vllm).\n"
+        "# What fits: tunewright size MODEL --serve. Then: tunewright ask RUN --at "
+        "http://127.0.0.1:8000/v1\n"
+        f"exec vllm serve {shlex.quote(str(job.model_dir))} --served-model-name base "
+        f"--host 127.0.0.1 --port 8000 --max-model-len {longest}\n"
+    )
 
 
 def _shown(train: Sequence[Example], evidence: Evidence, kind: str) -> list[tuple[Message, ...]]:

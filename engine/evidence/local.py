@@ -16,7 +16,8 @@ from tunewright.engine.prove.threads import Threads, using
 
 
 class LocalAsker:
-    """See `Asker`. `context`: positions that the model has, None where it does not say;
+    """See `Asker`. `context`: positions that the model has, None where it does not say; `longest`:
+    tokens of a prompt for which there is memory;
     `between` runs before each forward pass and may raise to leave."""
 
     def __init__(
@@ -27,6 +28,7 @@ class LocalAsker:
         max_new_tokens: int,
         batch_size: int,
         context: int | None,
+        longest: int | None = None,
         threads: Threads | None,
         between: Callable[[], None],
     ) -> None:
@@ -34,7 +36,8 @@ class LocalAsker:
         self._renderer = renderer
         self._limit = max_new_tokens
         self._batch = batch_size
-        self._room = None if context is None else context - max_new_tokens
+        rooms = (None if context is None else context - max_new_tokens, longest)
+        self._room = min((room for room in rooms if room is not None), default=None)
         self._threads = threads
         self._between = between
 

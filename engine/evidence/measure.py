@@ -11,7 +11,7 @@ from tunewright.engine.evidence.asker import Asker
 from tunewright.engine.evidence.index import Finder, Index
 from tunewright.engine.evidence.passages import Passage, row_passages
 from tunewright.engine.evidence.result import AnswerForm, Arm, Group
-from tunewright.engine.evidence.scoring import normal, score
+from tunewright.engine.evidence.scoring import holds, score
 from tunewright.engine.prove.likelihood import Likelihood
 from tunewright.engine.prove.statistics import Interval, bootstrap_interval
 from tunewright.engine.suspect.similar import asked_of
@@ -176,10 +176,10 @@ def _found(
     source: Sequence[Passage],
 ) -> float | None:
     """How often the reference answer stands in what was retrieved; only short answers can."""
-    if form != "short":
+    if form not in ("fact", "short"):
         return None
     hits = sum(
-        any(normal(want) in normal(source[place].text) for place in places)
+        any(holds(source[place].text, want) for place in places)
         for want, places in zip(wants, retrieved, strict=True)
     )
     return hits / len(wants)

@@ -14,7 +14,9 @@ from tunewright.hardware.errors import Problem
 SUFFIXES = (".txt", ".md", ".rst", ".markdown")
 # Long enough to hold an answer with what it is about, short enough that several fit a prompt.
 PASSAGE_WORDS = 90
+_MOST_WORDS = 135
 _MOST_FILES = 20_000
+_ENDS = (".", "!", "?", "。", "؟")
 
 
 class Passage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,9 +79,27 @@ def _passages(file: Path, name: str) -> Iterator[Passage]:
             lines, words = [], 0
         if not line.strip():
             continue
-        if not lines:
-            start = number
-        lines.append(line.strip())
-        words += len(line.split())
+        for piece in _pieces(line):
+            count = len(piece.split())
+            if lines and words + count > _MOST_WORDS:
+                yield Passage("\n".join(lines), f"{name}:{start}")
+                lines, words = [], 0
+            if not lines:
+                start = number
+            lines.append(piece)
+            words += count
     if lines:
         yield Passage("\n".join(lines), f"{name}:{start}")
+
+
+def _pieces(line: str) -> Iterator[str]:
+    """A line as it stands; a paragraph in one line is cut behind sentences, or where it must."""
+    words = line.split()
+    if len(words) <= PASSAGE_WORDS:
+        yield line.strip()
+        return
+    while words:
+        ends = [n for n, word in enumerate(words[:PASSAGE_WORDS], 1) if word.endswith(_ENDS)]
+        cut = ends[-1] if ends and ends[-1] >= PASSAGE_WORDS // 2 else PASSAGE_WORDS
+        yield " ".join(words[:cut])
+        words = words[cut:]

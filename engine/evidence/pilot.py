@@ -170,7 +170,7 @@ def _measured(job: Job, evidence: Evidence, model: Any, held: Sequence[Example],
     """The tuned model on the rows as they are: what it learned need not be said."""
     from tunewright.engine.prove.measure import Pace
 
-    asker, _ = local_asker(job, model, held)
+    asker, _ = local_asker(job, model, held, evidence.max_new_tokens)
     pace = Pace(job, "pilot", 2 * len(held))
     started = time.monotonic()
     likelihood = asker.likelihood(held, pace.advance)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from tunewright.engine.data.example import DataFacts
-from tunewright.engine.evidence.given import EvidenceInput
+from tunewright.engine.evidence.given import SENTENCE_TOKENS, EvidenceInput
 from tunewright.engine.plan import Alternative, Decision
 from tunewright.engine.prove.defaults import TOKEN_BUDGET
 
@@ -20,6 +20,9 @@ PILOT_BATCH = 4
 # A training this short has no time for small steps; LoRA bears these on small models.
 PILOT_RATE = 5e-4
 _SMALL = 1_000_000_000
+# What a passage of documents has at most, nearly: it ends at the line that reaches its words.
+PASSAGE_TOKENS = 240
+INSTRUCTION_TOKENS = 200
 _SIZES = 3
 _FEWEST_IN_A_SIZE = 8
 
@@ -49,6 +52,46 @@ def evidence_settings(
         "evidence.rows": default_rows(given, facts.eval_rows, new_tokens),
         **prompt_settings(given, facts.rows),
         **_pilot_settings(facts, parameters, device),
+    }
+
+
+def longest_prompt(
+    given: EvidenceInput, facts: DataFacts, context: int | None, new_tokens: int
+) -> int:
+    """Tokens of the longest prompt: the longest row, after as many examples of its length and with
+    the passages of each; never beyond the model's context, since prompts are made to fit it."""
+    shots = min(given.shots, max(0, facts.rows - 1))
+    told = INSTRUCTION_TOKENS + len((given.instruction or "").encode()) // 2
+    shown = (1 + shots) * facts.length_max
+    of_rows = facts.length_max * (1 + given.passages)
+    of_documents = 0
+    if given.documents is not None:
+        of_documents = (1 + shots) * (facts.length_max + given.passages * PASSAGE_TOKENS)
+    most = told + max(shown, of_rows, of_documents)
+    return most if context is None else min(most, max(facts.length_max, context - new_tokens))
+
+
+def most_new_tokens(given: EvidenceInput, new_tokens: int) -> int:
+    """The most tokens of an answer, where it may be a sentence around a fact of the documents."""
+    return new_tokens if given.documents is None else new_tokens + SENTENCE_TOKENS
+
+
+def asking_settings(prompt: int, rows: int, asked: int) -> dict[str, Decision]:
+    """How many prompts of how many tokens are asked at once; `asked` would be as many as in an
+    evaluation, whose prompts are shorter."""
+    return {
+        "evidence.prompt_tokens": Decision(
+            prompt,
+            f"no prompt has more than {prompt:,} tokens: the memory for so many is provided for; "
+            "examples are left out of one that would",
+            "evidence.prompt-tokens",
+        ),
+        "evidence.batch_size": Decision(
+            rows,
+            f"{rows} prompts at once"
+            + ("" if rows == asked else f"; {asked} of this length do not fit"),
+            "evidence.batch-memory",
+        ),
     }
 
 

@@ -10,7 +10,7 @@ from tunewright.engine.prove.likelihood import Likelihood
 from tunewright.engine.prove.statistics import Interval
 from tunewright.engine.prove.threads import Threads
 
-AnswerForm = Literal["json", "labels", "short", "text"]
+AnswerForm = Literal["json", "labels", "fact", "short", "text"]
 Group = Literal["floor", "prompting", "retrieval", "training"]
 
 

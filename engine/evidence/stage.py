@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from tunewright.engine.data.example import Example
 from tunewright.engine.evidence.arms import Prompts, choose_fixed, commonest
 from tunewright.engine.evidence.asker import Asker
-from tunewright.engine.evidence.given import EvidenceInput, is_endpoint
+from tunewright.engine.evidence.given import SENTENCE_TOKENS, EvidenceInput, is_endpoint
 from tunewright.engine.evidence.index import Finder
 from tunewright.engine.evidence.instruct import write_instruction
 from tunewright.engine.evidence.measure import (
@@ -22,7 +22,12 @@ from tunewright.engine.evidence.measure import (
 )
 from tunewright.engine.evidence.passages import Passage, read_passages
 from tunewright.engine.evidence.result import AnswerForm, Arm, Evidence
-from tunewright.engine.evidence.scoring import NAMES, PRIMARY, form_of
+from tunewright.engine.evidence.scoring import (
+    NAMES,
+    PRIMARY,
+    are_facts,
+    form_of,
+)
 from tunewright.engine.homes import cache_home
 from tunewright.engine.model import check_model_folder, resolve_documents
 from tunewright.engine.prove.statistics import Interval
@@ -66,8 +71,25 @@ def draw(job: Job) -> Drawn:
         )
     count = min(len(clean), job.setting("evidence.rows"))
     numbers = tuple(sorted(random.Random(job.session.inputs.seed).sample(clean, count)))
-    form = form_of([example.messages[-1].content for example in (*train, *held)])
+    form = _form(job, [*train, *held])
     return Drawn(train, tuple(held[n] for n in numbers), numbers, len(leaked), form)
+
+
+def _form(job: Job, rows: Sequence[Example]) -> AnswerForm:
+    """The kind of answers. Where a new format is wanted, a sentence around a fact is a mistake."""
+    answers = [example.messages[-1].content for example in rows]
+    form = form_of(answers)
+    given = job.session.inputs.answers
+    if form != "short" or (given is not None and given.behaviour is True):
+        return form
+    passages = [passage.text for passage in documents_of(job)]
+    return "fact" if are_facts([asked_of(row) for row in rows], answers, passages) else form
+
+
+def answer_tokens(job: Job, form: AnswerForm) -> int:
+    """The most tokens that an answer may have."""
+    most: int = job.setting("evaluation.max_new_tokens")
+    return most + SENTENCE_TOKENS if form == "fact" else most
 
 
 def given_of(job: Job) -> EvidenceInput:
@@ -102,7 +124,7 @@ def run(job: Job) -> None:
         asker = EndpointAsker(
             job.session.inputs.model,
             given_of(job).served_as,
-            max_new_tokens=job.setting("evaluation.max_new_tokens"),
+            max_new_tokens=answer_tokens(job, drawn.form),
             between=_obey(job),
         )
         job.emit(Note(text=f"asking {asker.served_as} at {asker.url}"))
@@ -113,13 +135,15 @@ def run(job: Job) -> None:
 
     quiet_libraries()
     model = load_base(job)
-    local, threads = local_asker(job, model, drawn.held)
+    local, threads = local_asker(job, model, drawn.held, answer_tokens(job, drawn.form))
     _measure(job, drawn, local, threads, None, started)
     del model, local
     release()
 
 
-def local_asker(job: Job, model: Any, held: Sequence[Example]) -> tuple[Asker, Threads | None]:
+def local_asker(
+    job: Job, model: Any, held: Sequence[Example], max_new_tokens: int
+) -> tuple[Asker, Threads | None]:
     """A model of this run as who is asked, with the threads that suit it."""
     from tunewright.engine.data.tokens import Renderer
     from tunewright.engine.evidence.local import LocalAsker
@@ -132,9 +156,10 @@ def local_asker(job: Job, model: Any, held: Sequence[Example]) -> tuple[Asker, T
         LocalAsker(
             model,
             renderer,
-            max_new_tokens=job.setting("evaluation.max_new_tokens"),
-            batch_size=job.setting("evaluation.batch_size"),
+            max_new_tokens=max_new_tokens,
+            batch_size=job.setting("evidence.batch_size"),
             context=recorded.model.max_position_embeddings if recorded else None,
+            longest=job.setting("evidence.prompt_tokens"),
             threads=threads,
             between=_obey(job),
         ),
@@ -240,7 +265,7 @@ def _result(
         if shown
         else None,
         no_likelihood="" if served_as is None else "a chat server does not score given answers",
-        max_new_tokens=job.setting("evaluation.max_new_tokens"),
+        max_new_tokens=answer_tokens(job, drawn.form),
         served_as=served_as,
         threads=threads,
         seconds=round(time.monotonic() - started, 3),

@@ -6,24 +6,26 @@ which they have to be repaired.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
-from tunewright.engine.data.alike import is_constant
 from tunewright.engine.data.example import Example
 from tunewright.engine.suspect.copied import copied_rows
-from tunewright.engine.suspect.similar import near_identical, shared_with
+from tunewright.engine.suspect.similar import answer_key, near_identical, shared_with
 from tunewright.engine.suspect.truncated import truncated_rows
 from tunewright.engine.suspect.unrelated import relation
 
 SHOWN = 5
 # From these shares on a trouble makes every figure of the rows worthless; below, it is only told.
 SEVERE_REPEATS = 0.5
+SEVERE_CONSTANT = 0.9
 SEVERE_COPIES = 0.5
 SEVERE_CUTS = 0.5
 SEVERE_LEAKS = 0.2
 WORTH_TELLING = 0.02
+_FEWEST_FOR_A_SHARE = 20
 
 
 class Trouble(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,16 +56,21 @@ def troubles(train: Sequence[Example], held: Sequence[Example] = ()) -> tuple[Tr
 
 
 def _constant(train: Sequence[Example]) -> Trouble | None:
-    if not is_constant(example.messages[-1].content for example in train):
+    answers = [answer_key(example) for example in train]
+    commonest, count = Counter(answers).most_common(1)[0] if answers else ("", 0)
+    every = len(train) >= 2 and count == len(train)
+    if not every and (len(train) < _FEWEST_FOR_A_SHARE or count < SEVERE_CONSTANT * len(train)):
         return None
     return Trouble(
         "constant",
+        count,
         len(train),
-        len(train),
-        "every row has the same answer, whatever is asked",
+        "every row has the same answer, whatever is asked"
+        if every
+        else f"{count:,} of {len(train):,} rows have the same answer, whatever is asked",
         "collect rows whose answers differ as the inputs do",
         True,
-        _places(train, range(len(train))),
+        _places(train, [row for row, answer in enumerate(answers) if answer == commonest]),
     )
 
 

@@ -39,6 +39,14 @@ def stage_peaks(shape: ModelShape, setup: TrainingSetup, proof: Proof) -> tuple[
     logits of the answers' positions, and float32 copies of one row of them). A merge adds the
     adapter to one matrix after the other, in float32; a merged model is then loaded and asked.
     """
+    found = [asking_peak("evaluation", shape, setup, proof)]
+    if setup.trainable == "lora" and setup.device == "cpu":
+        found.append(MemoryItem("merge", merge_bytes(shape), _MERGE))
+    return tuple(found)
+
+
+def asking_peak(id: str, shape: ModelShape, setup: TrainingSetup, proof: Proof) -> MemoryItem:
+    """Expected bytes of tensors while a model answers, or is scored on given answers."""
     a = 4 if setup.device == "cpu" and setup.weights not in ("bfloat16", "float16") else 2
     held = weights_bytes(shape, setup, stack_of(setup.stack), a)
     if setup.trainable == "lora" and setup.adapter_parameters is None:
@@ -56,18 +64,12 @@ def stage_peaks(shape: ModelShape, setup: TrainingSetup, proof: Proof) -> tuple[
     logits = proof.new_tokens * shape.vocab_size * (proof.rows * a + 3 * 4)
     wide = max(shape.intermediate_size, shape.experts_per_token * shape.expert_intermediate_size)
     score = held + logits + proof.rows * proof.prompt * a * (3 * wide + 2 * shape.hidden_size)
-    evaluation = max(generate.expected_bytes, score)
-    found = [
-        MemoryItem(
-            "evaluation",
-            evaluation,
-            f"{proof.rows} rows of {prompt:,} tokens and {proof.new_tokens:,} written, with their "
-            "cache and logits",
-        )
-    ]
-    if setup.trainable == "lora" and setup.device == "cpu":
-        found.append(MemoryItem("merge", merge_bytes(shape), _MERGE))
-    return tuple(found)
+    return MemoryItem(
+        id,
+        max(generate.expected_bytes, score),
+        f"{proof.rows} rows of {prompt:,} tokens and {proof.new_tokens:,} written, with their "
+        "cache and logits",
+    )
 
 
 def merge_bytes(shape: ModelShape) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -210,6 +211,50 @@ def test_measured_decided_asked_and_replayed(live: Live) -> None:
     assert comparison["tolerance"] is None
     report = live("report", "last").stdout
     assert "exact match" in report
+
+
+GOOD = {"examples": 800, "quality": "high", "preference_pairs": 0}
+ASKED = {"external_lookup": False, "prompting": "fails"}
+ENDINGS: list[tuple[str, dict[str, Any]]] = [
+    ("prompting", {"prompting": "untried"} | GOOD),
+    ("prompting", {"prompting": "untried", "examples": 0}),
+    ("prompting", {"prompting": "works"}),
+    ("rag", ASKED | {"knowledge": "static", "behaviour": False}),
+    ("tools", {"external_lookup": True}),
+    ("fine_tune", NEW | GOOD),
+    ("fine_tune", NEW | {"examples": 300, "quality": "high"}),
+    ("fine_tune_rag", ASKED | GOOD | {"knowledge": "changes_monthly", "behaviour": True}),
+    ("collect_data", NEW | {"examples": 20}),
+]
+
+
+@pytest.mark.parametrize(("verdict", "answers"), ENDINGS)
+def test_every_verdict_ends_in_a_command_that_this_program_has(
+    live: Live, tmp_path: Path, verdict: str, answers: dict[str, Any]
+) -> None:
+    from tunewright.tui.cli import _parser
+
+    done = live("decide", "--answers", written(tmp_path, answers), "--json")
+    found = json.loads(done.stdout)
+    assert found["verdict"] == verdict
+    program, *words = shlex.split(found["next_step"]["command"])
+    assert program == "tunewright"
+    _parser(words).parse_args(words)  # an unknown flag would leave
+    if "--kit" not in words:
+        return
+    # Without a model the command does all it can at once: it writes what is to be filled in.
+    kit = tmp_path / "kit"
+    words = [word.replace("KIT", str(kit)).replace("DATA", str(live.train)) for word in words]
+    live(*words)
+    assert (kit / "missing.md").read_text().startswith("# ")
+    rows = (kit / "template.jsonl").read_text().splitlines()
+    assert all(json.loads(row)["messages"][-1]["role"] == "assistant" for row in rows)
+    if verdict != "collect_data":
+        assert len(rows) == {"tools": 10}.get(verdict, 20)
+        assert (
+            f"tunewright decide --data {kit}/template.jsonl --model MODEL"
+            in (kit / "missing.md").read_text()
+        )
 
 
 def test_nothing_heavy_is_imported(live: Live, tmp_path: Path) -> None:

@@ -287,6 +287,7 @@ def verdict_lines(verdict: Verdict, width: int, *, whole: bool) -> list[Text]:
         for change in verdict.would_change[:3]:
             lines += wrapped(Text(f" ? {plain(change.sentence)}", "dim"), width, 3)
         lines += wrapped(f"next: {plain(verdict.next_step.sentence)}", width, 6)
+        lines += wrapped(f"      {plain(verdict.next_step.command)}", width, 6)
         for step in verdict.training:
             lines += wrapped(f"training: {plain(step.sentence)}", width, 10)
     return lines

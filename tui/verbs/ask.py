@@ -21,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "question", nargs="*", metavar="QUESTION", help="left out: one a line is read from stdin"
     )
+    parser.add_argument(
+        "--at",
+        metavar="URL",
+        help="ask the model that is served there, http://HOST:PORT/v1 on your network",
+    )
     parser.add_argument("--python", metavar="PATH", help="the interpreter that loads the model")
     add_json(parser)
 
@@ -64,6 +69,7 @@ def _answers(run_dir: Any, options: argparse.Namespace) -> Iterator[dict[str, An
             "-m",
             "tunewright.engine.evidence.answer",
             str(run_dir),
+            *([options.at] if options.at else []),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tunewright.engine.data.example import Example
     from tunewright.engine.decide.answers import Answers
     from tunewright.engine.decide.facts import Facts
+    from tunewright.engine.decide.guide import Verdicts
     from tunewright.engine.session import Session
 
 
@@ -112,10 +113,10 @@ def _decide(answers: Answers, facts: Facts, options: argparse.Namespace) -> int:
     from tunewright.engine.decide.next_step import Named
     from tunewright.tui.decide_text import verdict_lines
 
-    named = Named(str(options.answers or "ANSWERS.json"), options.model or "MODEL")
+    named = Named(str(options.answers or ""), options.model or "MODEL")
     verdict = decide(answers, facts, named)
     if options.kit is not None:
-        _write_kit(answers, options)
+        _write_kit(answers, verdict.verdict, options)
     if options.json:
         say.data(verdict)
     else:
@@ -124,9 +125,10 @@ def _decide(answers: Answers, facts: Facts, options: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def _write_kit(answers: Answers, options: argparse.Namespace) -> None:
+def _write_kit(answers: Answers, verdict: Verdicts, options: argparse.Namespace) -> None:
     from tunewright.engine.data.read import read_examples
     from tunewright.engine.evidence.missing import write_missing
+    from tunewright.engine.evidence.trial import write_trial
     from tunewright.engine.homes import cache_home
     from tunewright.engine.model import resolve_data
     from tunewright.engine.session import DataInput
@@ -136,7 +138,10 @@ def _write_kit(answers: Answers, options: argparse.Namespace) -> None:
         path, _ = resolve_data(DataInput(path=answers.data), Path(), cache_home())
         rows = read_examples(path, options.format).examples
     try:
-        write_missing(options.kit, rows, None)
+        if rows or verdict not in ("prompting", "rag", "tools"):
+            write_missing(options.kit, rows, None)
+        else:
+            write_trial(options.kit, verdict)
     except OSError as error:
         raise Problem(
             f"{options.kit} cannot be written",

@@ -58,6 +58,14 @@ DPO = "Rafailov et al. 2023, Direct preference optimization: arXiv:2305.18290"
 DEDUP = "Lee et al. 2022, Deduplicating training data: arXiv:2107.06499"
 NORTHCUTT = "Northcutt et al. 2021, Pervasive label errors: arXiv:2103.14749"
 TOOLFORMER = "Schick et al. 2023, Toolformer: arXiv:2302.04761"
+MICROSOFT_BOTH = (
+    "Microsoft Learn, Compare and combine optimization strategies: "
+    "learn.microsoft.com/training/modules/optimize-generative-ai-model-performance"
+)
+AWS_OPTIONS = (
+    "AWS, Choosing the right strategy for a generative AI task (slides, 2023): "
+    "speakerdeck.com/player/a74b23e18f76404fa56f25c37451c0d5"
+)
 HF = "Hugging Face, PEFT and TRL documentation: huggingface.co/docs/trl"
 
 NONE: dict[str, Any] = {"knowledge": "none", "external_lookup": False}
@@ -103,10 +111,10 @@ ADVISED = (
             NEW | good(10) | {"prompting": "fails"}, "collect_data"),
     Advised("prompts first, since they are faster to change", OPENAI_TUNING,
             NEW | CHEAP | good(2000) | {"prompting": "untried"}, "prompting"),
-    Advised("shorter prompts at scale, prompting untried, all else for it", OPENAI_TUNING,
+    Advised("prompts first, however much speaks for training", OPENAI_TUNING,
             NEW | good(2000) | {"prompting": "untried", "repetitive": True,
                                 "token_cost_critical": True, "latency_critical": True,
-                                "domain_terms": True}, "fine_tune"),
+                                "domain_terms": True}, "prompting"),
     Advised("low quality makes it worse", OPENAI_TUNING,
             NEW | {"prompting": "fails", "examples": 3000, "quality": "low"}, "collect_data"),
     Advised("call a function for the weather", OPENAI_TOOLS,
@@ -196,6 +204,49 @@ ADVISED = (
             NEW | good(1500) | {"prompting": "partly", "repetitive": True}, "fine_tune"),
     Advised("a quarter of the rows: no verdict without a pilot", HF,
             NEW | {"prompting": "partly", "examples": 250, "quality": "mixed"}, "collect_data"),
+    # Written from the guidance before the rules were looked at; where only several answers could be
+    # defended the case is left out.
+    Advised("classification with plenty of rows, prompts not reliable", GOOGLE,
+            NONE | CHEAP | good(800) | {"prompting": "partly", "behaviour": False,
+                                        "repetitive": True}, "fine_tune"),
+    Advised("prompting fails and nothing is missing, plenty of rows", OPENAI_ACCURACY,
+            NONE | CHEAP | good(800) | {"prompting": "fails", "behaviour": False}, "fine_tune"),
+    Advised("terms of medicine, many cases", GOOGLE,
+            NONE | good(5000) | {"prompting": "fails", "behaviour": False, "domain_terms": True},
+            "fine_tune"),
+    Advised("all answers count, whichever are missing: a tone and its rows", OPENAI_TUNING,
+            {"prompting": "fails", "behaviour": True} | good(700), "fine_tune"),
+    Advised("nothing is known", MICROSOFT_BOTH, {}, "prompting"),
+    Advised("many rows alone are no reason", MICROSOFT_BOTH, {"examples": 10000}, "prompting"),
+    Advised("a few rows alone are no reason", MICROSOFT_BOTH,
+            NEW | good(20) | {"prompting": "untried"}, "prompting"),
+    Advised("facts that change daily and a house style", MICROSOFT_BOTH,
+            DAILY | good(1500) | {"prompting": "partly", "behaviour": True, "repetitive": True},
+            "fine_tune_rag"),
+    Advised("facts that change daily and a style with forty rows", MICROSOFT_BOTH,
+            DAILY | good(40) | {"prompting": "fails", "behaviour": True}, "rag"),
+    Advised("facts alone never want a training besides", MICROSOFT_BOTH,
+            KNOWS | good(5000) | {"prompting": "fails", "behaviour": False, "domain_terms": True,
+                                  "repetitive": True, "latency_critical": True}, "rag"),
+    Advised("documents, and no row at all", AWS_OPTIONS,
+            KNOWS | {"prompting": "fails", "behaviour": False, "examples": 0}, "rag"),
+    Advised("stock prices, however many rows", AWS_OPTIONS,
+            good(5000) | {"prompting": "fails", "knowledge": "none", "external_lookup": True,
+                          "behaviour": False}, "tools"),
+    Advised("a booking, nothing else answered", AWS_OPTIONS,
+            {"prompting": "untried", "external_lookup": True}, "tools"),
+    Advised("live data and a document that changes", AWS_OPTIONS,
+            {"prompting": "fails", "knowledge": "changes_daily", "external_lookup": True,
+             "behaviour": False, "examples": 0}, "tools"),
+    Advised("ninety-nine rows", OPENAI_TUNING,
+            NEW | good(99) | {"prompting": "fails", "repetitive": True}, "collect_data"),
+    Advised("five hundred rows", OPENAI_TUNING,
+            NEW | good(500) | {"prompting": "fails", "repetitive": True}, "fine_tune"),
+    Advised("two thousand preferences, no rows", DPO,
+            NEW | {"prompting": "fails", "examples": 0, "quality": "high",
+                   "preference_pairs": 2000}, "fine_tune"),
+    Advised("good rows that need no training: a prompt does it", MICROSOFT_BOTH,
+            NEW | good(2000) | {"prompting": "works", "repetitive": True}, "prompting"),
 )  # fmt: skip
 
 

@@ -165,6 +165,38 @@ def test_every_measured_verdict_ends_in_a_command(measured: Measured, command: s
     assert found.next_step.command == command
 
 
+@pytest.mark.parametrize("verdict", ["fine_tune", "prompting"])
+def test_a_model_at_a_server_is_not_trained_under_its_url(verdict: str) -> None:
+    measured = figures(2, 3, 45) if verdict == "fine_tune" else figures(46)
+    named = Named(run="run-1", kit="KIT", model="http://127.0.0.1:8000/v1")
+    found = decide(Answers(external_lookup=False), facts(measured), named)
+    assert found.verdict == verdict
+    assert "http" not in found.next_step.command
+    assert "serve.sh" not in found.next_step.sentence
+
+
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [
+        (1.0, "it is read badly, not missed: measure a larger model"),
+        (0.5, "for 50% of the questions only: more passages"),
+        (None, "more passages (--passages) or a larger model"),
+    ],
+)
+def test_a_figure_that_is_best_and_low_says_both(share: float | None, told: str) -> None:
+    """Retrieval beats the rest by far, and is below what was asked for."""
+    measured = msgspec.structs.replace(figures(1, 20), found=share)
+    found = decide(Answers(external_lookup=False), facts(measured), Named(run="r", kit="KIT"))
+    assert found.verdict == "rag"
+    assert found.confidence != "high"
+    short = "0.40 is below the 0.85 that was asked for"
+    assert short in found.confidence_because
+    assert short in next(r.sentence for r in found.because if r.rule == "measured.retrieval_wins")
+    assert told in found.next_step.sentence
+    good = decide(Answers(external_lookup=False), facts(figures(1, 48)), Named(run="r", kit="K"))
+    assert "below" not in good.next_step.sentence
+
+
 def test_facts_with_figures_are_written_and_read_the_same() -> None:
     known = facts(figures(2, 25, 25))
     assert msgspec.json.decode(msgspec.json.encode(known), type=Facts) == known

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from jobs import FACTS, GivenOrders, build_job, start_run
+from server import ChatServer
 from tiny import TinyData
 
 from tunewright.engine.data.read import read_examples
@@ -44,6 +45,7 @@ def job_for(
         key: found.value for key, found in evidence_settings(given, FACTS, 8, 10**6, "cpu").items()
     }
     settings |= {"pilot.rows": [4, 8], **_training()}
+    settings |= {"evidence.batch_size": 4, "evidence.prompt_tokens": 2000}
     job = build_job(
         run_dir, model, data, settings=settings, events=events, orders=orders,
         threads={"decode": 1, "prefill": 1, "train": 1},
@@ -219,11 +221,12 @@ def test_sharing_a_prefix_changes_no_likelihood_worth_naming(
 @pytest.mark.parametrize(
     ("verdict", "files"),
     [
-        ("prompting", {"prompt.json"}),
-        ("rag", {"prompt.json", "index"}),
-        ("fine_tune_rag", {"prompt.json", "index", "train.jsonl", "eval.jsonl"}),
-        ("collect_data", {"prompt.json", "missing.md", "template.jsonl"}),
-        ("fine_tune", {"prompt.json"}),
+        ("prompting", {"prompt.json", "serve.sh"}),
+        ("rag", {"prompt.json", "serve.sh", "index"}),
+        ("fine_tune_rag", {"prompt.json", "serve.sh", "index", "train.jsonl", "eval.jsonl"}),
+        ("collect_data", {"prompt.json", "serve.sh", "missing.md", "template.jsonl"}),
+        ("fine_tune", {"prompt.json", "serve.sh"}),
+        ("tools", {"prompt.json", "serve.sh"}),
     ],
 )
 def test_the_kit_of_each_verdict_has_what_it_needs(
@@ -233,6 +236,9 @@ def test_the_kit_of_each_verdict_has_what_it_needs(
     told = write_kit(ran[0], evidence, verdict, kit)
     assert files <= set(told) <= files | {"index"}
     assert {path.name for path in kit.iterdir()} == set(told)
+    script = (kit / "serve.sh").read_text()
+    assert f"vllm serve {ran[0].model_dir} " in script
+    assert "--host 127.0.0.1" in script
     if verdict == "fine_tune_rag":
         rows = read_examples(kit / "train.jsonl").examples
         assert len(rows) == 48
@@ -260,6 +266,13 @@ def test_the_kit_answers_a_question_and_cites(
     assert answered.cites[0].number == 1
     assert answered.cites[0].place
     assert answered.prompt_tokens
+    with ChatServer(lambda messages: messages[-1]["content"].splitlines()[-1]) as server:
+        served = open_answerer(copy, server.url).answer("Ana orders 3 lamp")
+    assert served.answer == "Ana orders 3 lamp"
+    assert served.cites == answered.cites
+    (asked,) = server.seen
+    assert asked["messages"][0]["role"] == "system"
+    assert asked["messages"][-1]["content"].startswith("[1] ")
 
 
 def test_held_out_rows_in_training_are_left_out_of_the_measurement(

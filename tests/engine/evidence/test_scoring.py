@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tunewright.engine.evidence.instruct import write_instruction
-from tunewright.engine.evidence.scoring import form_of, normal, score
+from tunewright.engine.evidence.scoring import are_facts, form_of, normal, score
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,31 @@ def test_the_instruction_says_what_answers_look_like() -> None:
     assert '"name" (text), "qty" (a number), "note" (true or false, only where' in told
     assert "at most 2 words" in write_instruction("", "short", ["one", "one two"])
     assert "about 3 words" in write_instruction(None, "text", ["a b c", "a", "a b c d e"])
+
+
+def test_a_fact_is_right_in_a_sentence_too_and_only_word_for_word() -> None:
+    wants = ["hall 7, row F", "7", "ten weeks", "Ben Ray", "北京", "x", "!"]
+    gots = [
+        "It stands in Hall 7 row F.",
+        "There are 17 of them",
+        "every eleven weeks\nevery ten weeks",
+        "Ben Rayner does it",
+        "它在北京市",
+        "",
+        "what!",
+    ]
+    found = score(wants, gots, "fact")
+    assert found["contained"] == (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+    assert found["exact"] == (0.0,) * 7
+
+
+def test_answers_are_facts_where_most_of_them_stand_in_documents_and_not_in_the_question() -> None:
+    asks = [f"Where is the lamp {n}?" for n in range(10)]
+    answers = [f"shelf {n}" for n in range(10)]
+    books = [f"The lamp {n} is on shelf {n}." for n in range(10)]
+    assert are_facts(asks, answers, books)
+    assert are_facts(asks, answers, books[:8])
+    assert not are_facts(asks, answers, books[:7])
+    assert not are_facts([f"{a} {b}" for a, b in zip(asks, answers, strict=True)], answers, books)
+    assert not are_facts(asks, answers, [])
+    assert not are_facts([], [], books)
