@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from machines_shown import NONE, box
 
-from tunewright.hardware.snapshot import GpuProcess, Snapshot
+from tunewright.hardware.snapshot import GpuProcess, Snapshot, Trouble
 from tunewright.hardware.whatif import imagine
 from tunewright.tui.history import SAMPLES, History, spark
 from tunewright.tui.machine_text import (
@@ -101,8 +101,17 @@ def test_text_of_other_people_is_made_plain() -> None:
 
 
 def test_a_state_is_said_with_what_why_and_cure() -> None:
-    what, why, cure = trouble_lines(NONE)
-    assert what.startswith("! ")
-    assert why.strip().startswith("why:")
-    assert cure.strip().startswith("cure:")
+    lost = msgspec.structs.replace(
+        NONE, gpu_trouble=None, gpu_troubles=(Trouble("a GPU is lost", "it left the bus", "reset"),)
+    )
+    assert list(trouble_lines(lost)) == [
+        "! a GPU is lost",
+        "  why:  it left the bus",
+        "  cure: reset",
+    ]
     assert list(trouble_lines(Snapshot(0.0, NONE.host))) == []
+
+
+def test_no_gpu_at_all_is_no_trouble_but_one_line() -> None:
+    (line,) = trouble_lines(NONE)
+    assert line.startswith("no GPU ")
