@@ -107,7 +107,6 @@ class TunewrightApp(LineApp):
         *(Binding(step.key, f"step('{step.id}')", show=False) for step in STEPS),
         Binding("ctrl+p", "palette", show=False, priority=True),
         Binding("ctrl+c", "interrupted", show=False, priority=True),
-        Binding("ctrl+l", "redraw", show=False, priority=True),
     ]
 
     def __init__(

@@ -147,7 +147,7 @@ class LineApp(App[int]):
         # Terminals wrap, cut or clear what they show. Textual calls its own handler besides this.
         self._cells.forget()
 
-    def action_redraw(self) -> None:
+    def do_redraw(self) -> None:
         """Send all of it anew: something else wrote to the terminal."""
         self._cells.forget()
         self.send()
