@@ -47,6 +47,11 @@ def main() -> int:
 
 def run(arguments: list[str]) -> int:
     """Parse and run; every failure that a person can cause ends in what, why, cure."""
+    import gc
+
+    # What importing makes is no garbage, and looking for some there takes a tenth of a dry run.
+    gc.set_threshold(50_000, 10, 10)
+
     from tunewright.hardware.errors import Exit, Problem
 
     options = None
