@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +110,9 @@ def load_config(path: Path) -> dict[str, Any]:
             why="it has no config.json" if path.parent.is_dir() else "there is no such folder",
             cure="name a folder with config.json and safetensors weights",
         )
+    # Of the standard library, since configs hold NaN and Infinity; a replay reads no config.
+    import json
+
     try:
         config = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
@@ -127,7 +129,10 @@ def _positive(path: Path, key: str, value: object) -> int:
     if isinstance(value, list) and value and all(item == value[0] for item in value):
         value = value[0]
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < _MOST:
-        raise _impossible(path, f"{key} is {json.dumps(value)[:80]}, not a positive whole number")
+        raise _impossible(
+            path,
+            f"{key} is {msgspec.json.encode(value).decode()[:80]}, not a positive whole number",
+        )
     return value
 
 

@@ -7,7 +7,6 @@ most, a file cut off by a broken download, needs nothing but the header and the 
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Annotated
@@ -116,6 +115,9 @@ def read_header(path: Path) -> dict[str, Tensor]:
 
 def _read_index(path: Path) -> dict[str, str]:
     """{tensor: shard file name} of an index; a shard outside the folder is refused."""
+    # Few models come in shards, and a replay reads none.
+    import json
+
     try:
         placed = json.loads(path.read_bytes())["weight_map"]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -107,7 +107,6 @@ class TunewrightApp(LineApp):
         *(Binding(step.key, f"step('{step.id}')", show=False) for step in STEPS),
         Binding("ctrl+p", "palette", show=False, priority=True),
         Binding("ctrl+c", "interrupted", show=False, priority=True),
-        Binding("ctrl+l", "redraw", show=False, priority=True),
     ]
 
     def __init__(
@@ -204,6 +203,8 @@ class TunewrightApp(LineApp):
 
     async def _open(self, to: str) -> None:
         switcher = self.query_one("#panes", ContentSwitcher)
+        # What was pressed is answered first: over a slow line the pane itself takes a moment.
+        self._show_path(to)
         if not switcher.query(f"#panes > #{to}"):
             module, _, name = PANES[to].partition(":")
             pane = getattr(import_module(f"tunewright.tui.panes.{module}"), name)(self.bench)
@@ -225,13 +226,17 @@ class TunewrightApp(LineApp):
         """Draw the frame around the pane."""
         width = self.size.width
         at = self.pane.STEP
-        self.query_one("#path", Lines).show([path_line(at, self.bench.place.confirmed, width)])
+        self._show_path(at)
         self.query_one("#bench", Lines).show([bench_line(self.bench, width)])
         gauge = self.query_one("#gauge", Gauge)
         gauge.display = at in GAUGED and self.size.height >= 16
         if gauge.display:
             gauge.show_plan(self.pane.gauged(), self.bench.snapshot)
         self.query_one("#bar", Lines).show([bar_line(at, self.why_not, width)])
+
+    def _show_path(self, at: str) -> None:
+        line = path_line(at, self.bench.place.confirmed, self.size.width)
+        self.query_one("#path", Lines).show([line])
 
     def notice(self, text: str) -> None:
         """Say something in one line above the commands; it stays until the next key."""

@@ -87,6 +87,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("back", ("escape",), "back", "close this, or the step before"),
     Command("runs", ("9",), "runs", "every run: running, finished, crashed", bar=False),
     Command("fresh", ("f5",), "look again", "look at machine, model and data anew", bar=False),
+    Command("redraw", ("ctrl+l",), "redraw", "draw anew what something else wrote over", bar=False),
     Command("help", ("question_mark",), "keys", "all keys of this screen"),
     Command("quit", ("q",), "quit", "close the screen; runs go on"),
 )

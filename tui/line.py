@@ -146,8 +146,11 @@ class LineApp(App[int]):
     async def _on_resize(self, event: events.Resize) -> None:
         # Terminals wrap, cut or clear what they show. Textual calls its own handler besides this.
         self._cells.forget()
+        if self._cells.size == event.size:
+            # Back from a suspension: nothing is laid out anew, so nothing is painted.
+            self.send()
 
-    def action_redraw(self) -> None:
+    def do_redraw(self) -> None:
         """Send all of it anew: something else wrote to the terminal."""
         self._cells.forget()
         self.send()

@@ -6,8 +6,6 @@ by the median of measured / predicted. The correction is a line item of its own 
 
 from __future__ import annotations
 
-import statistics
-
 import msgspec
 
 from tunewright.hardware.memory.estimate import Measure, MemoryEstimate, MemoryItem
@@ -84,6 +82,9 @@ def correction_for(key: Key, measured: tuple[Measured, ...]) -> Correction | Non
     of, ratios = max(own.items(), key=lambda pair: (len(pair[1]), pair[0]))
     if len(ratios) < LEAST_RUNS:
         return None
+    # Only where runs were measured: the import takes 3 ms of a dry run.
+    import statistics
+
     ratio = min(_MOST, max(1 / _MOST, statistics.median(ratios)))
     return Correction(ratio, len(ratios), of)
 

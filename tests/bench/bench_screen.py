@@ -393,6 +393,3 @@ def bench_screen(
             rate, core = traffic(session, key, base)
             row(f"{name}, bytes/s at 80x24", rate, None, f"{100 * core:.1f} % of a core")
         row("key to screen (ms)", answer_time(session, base) * 1e3, None, "median of 10")
-    bench_attach(row, session)
-    bench_stalled(row, session)
-    bench_afar(row, pairs, session)

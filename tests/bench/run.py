@@ -3,7 +3,8 @@
 Prints one table. Ratios are taken pair by pair, since the machine is shared and drifts; with each
 comes a 95 % bootstrap interval of the median. Nothing here judges: the README quotes it.
 
-    python tests/bench/run.py [startup] [screen] [curve] [hardware] [events] [training]
+    python tests/bench/run.py [startup] [screen] [attach] [watched] [curve] [hardware] [events]
+                              [training]
 """
 
 from __future__ import annotations
@@ -71,6 +72,24 @@ def bench_screens() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         bench_screen(row, pairs, make_session(Path(folder)))
+
+
+def bench_attached() -> None:
+    """Train on a run of a million steps: until it is drawn, its traffic, keys over a slow line."""
+    from bench_screen import bench_attach
+
+    with tempfile.TemporaryDirectory() as folder:
+        bench_attach(row, make_session(Path(folder)))
+
+
+def bench_watched() -> None:
+    """What a screen costs the run that it watches: over a slow line, and unread."""
+    from bench_screen import bench_afar, bench_stalled
+
+    with tempfile.TemporaryDirectory() as folder:
+        session = make_session(Path(folder))
+        bench_afar(row, pairs, session)
+        bench_stalled(row, session)
 
 
 def bench_machine() -> None:
@@ -229,6 +248,8 @@ def bench_training(count: int = 7) -> None:
 BENCHES: dict[str, Callable[[], None]] = {
     "startup": bench_startup,
     "screen": bench_screens,
+    "attach": bench_attached,
+    "watched": bench_watched,
     "curve": bench_curves,
     "hardware": bench_machine,
     "events": bench_events,

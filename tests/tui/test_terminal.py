@@ -165,3 +165,27 @@ def test_the_screen_process_never_imports_the_training_stack(opened: Open, live:
     imported = set(told.read_text().split())
     assert "textual" in imported
     assert not imported & {"torch", "transformers", "trl", "datasets", "peft", "accelerate"}
+
+
+def test_what_something_else_wrote_over_is_drawn_anew(opened: Open) -> None:
+    with opened() as terminal:
+        terminal.until("tiny │")
+        terminal.read(1)
+        terminal.feed(b"\x1b[3;1Hwall: the machine goes down at noon")
+        assert "at noon" in terminal.shown
+        terminal.press("\x0c")
+        while "at noon" in terminal.shown:
+            assert terminal.read(5)
+
+
+def test_a_terminal_that_nobody_reads_does_not_hold_up_the_screen(opened: Open) -> None:
+    with opened() as terminal:
+        terminal.until("tiny │")
+        # Enough panes to fill every buffer, were they all sent: 40 times 2 KB.
+        for _ in range(20):
+            terminal.press("69")
+        terminal.press("5")
+        sent = len(terminal.sent)
+        terminal.until("[5 Method]")
+        terminal.read(1)
+        assert len(terminal.sent) - sent < 40 * 2_000
