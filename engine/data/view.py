@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from tunewright.engine.data.example import Example
 from tunewright.engine.data.tokens import IGNORED, Renderer, Tokens
 from tunewright.engine.text import plain
@@ -52,19 +50,16 @@ def ends_turn(tokens: Tokens, renderer: Renderer) -> str | None:
 
 
 def cut_for_view(example: Example, most: int) -> tuple[Example, str]:
-    """(the example with at most `most` letters a turn, words that say so; "" when nothing is cut).
+    """`beginning`, and words that say so; "" when nothing is cut.
 
     A row of many millions of letters takes a tokenizer minutes and gigabytes, for no more to see.
     """
-    if all(len(message.content) <= most for message in example.messages):
+    cut = example.beginning(most)
+    if cut is example:
         return example, ""
-    cut = tuple(
-        msgspec.structs.replace(message, content=message.content[:most])
-        for message in example.messages
-    )
     letters = sum(len(message.content) for message in example.messages)
     words = f"; counted on the first {most:,} letters of a turn, the row has {letters:,}"
-    return msgspec.structs.replace(example, messages=cut), words
+    return cut, words
 
 
 class Histogram(NamedTuple):
