@@ -110,8 +110,8 @@ def facts_of_rows(examples: Sequence[Example], held: Sequence[Example] = ()) -> 
     """Facts of rows before a model is chosen: what can be counted without a tokenizer. `held` are
     looked for among the rows, and counted.
 
-    `answers` stays None for answers that only a tokenizer could call short or not. Troubles are looked
-    for in the first million letters of a turn, as the checks do.
+    `answers` stays None for answers that only a tokenizer could call short or not. Troubles are
+    looked for in the first million letters of a turn, as the checks do.
     """
     rows = [(prompt_key(e), e.messages[-1].content) for e in examples]
     distinct = set(rows)
