@@ -38,7 +38,7 @@ from tunewright.tui.ended import Endings, living_runs, notify
 from tunewright.tui.frame import bar_line, bench_line, path_line
 from tunewright.tui.line import LineApp
 from tunewright.tui.looking import look_at_model, look_at_rows
-from tunewright.tui.panes.pane import Pane
+from tunewright.tui.panes.pane import MOST_COPIED, Pane
 from tunewright.tui.screens.ask import Ask
 from tunewright.tui.screens.guide import guide_lines
 from tunewright.tui.screens.keys import key_lines
@@ -417,9 +417,11 @@ class TunewrightApp(LineApp):
         else:
             await self._open(to)
 
-    def on_pane_copy(self, message: Pane.Copy) -> None:
-        self.copy_to_clipboard(message.text)
-        self.notice(f"copied {len(message.text):,} characters")
+    def _copy(self, text: str) -> None:
+        """Send `text` to the clipboard of the terminal (OSC 52), and say how much of it."""
+        self.copy_to_clipboard(text[:MOST_COPIED])
+        first = "the first " if len(text) > MOST_COPIED else ""
+        self.notice(f"copied {first}{min(len(text), MOST_COPIED):,} characters")
 
     def on_rows_moved(self) -> None:
         self.show_frame()
@@ -546,8 +548,7 @@ class TunewrightApp(LineApp):
     def do_copy(self) -> None:
         text = self.pane.copied()
         if text:
-            self.copy_to_clipboard(text)
-            self.notice(f"copied {len(text):,} characters")
+            self._copy(text)
 
     def do_filter(self) -> None:
         find = self.query_one("#find", Input)

@@ -84,6 +84,13 @@ class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     place: Place
     tools: tuple[dict[str, Any], ...] = ()
 
+    def beginning(self, most: int) -> Example:
+        """The row with at most `most` letters of each turn; itself when none has more."""
+        if all(len(message.content) <= most for message in self.messages):
+            return self
+        cut = (msgspec.structs.replace(m, content=m.content[:most]) for m in self.messages)
+        return msgspec.structs.replace(self, messages=tuple(cut))
+
 
 class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Something found in the data. `severity`: "error" stops the run, "warn" and "info" do not.

@@ -20,18 +20,20 @@ from tunewright.engine.data.readers.block import Block, RawRow, Wrong
 from tunewright.engine.data.readers.opened import open_bytes, unreadable
 from tunewright.engine.data.sources import Source
 
-# Every so many rows the place in the file is noted: 12 bytes for each, and at most so many rows
-# are read to find one.
-STEP = 32
+# After so many rows or bytes the place in the file is noted: 16 bytes for each, and no more is read
+# to find a row, however long its neighbours are.
+STEP, FAR = 32, 1 << 20
 # Rows between two calls of `grown`.
 _TELL = 20_000
 
 
 class _Part(NamedTuple):
-    """The rows of one file from number `first` on; `offsets` and `lines` of every `STEP`th."""
+    """The rows of one file from number `first` on; `offsets` and `lines` of some of them, which
+    are the `rows`th of the file."""
 
     source: Source
     first: int
+    rows: array[int]
     offsets: array[int]
     lines: array[int]
     spool: Any
@@ -59,16 +61,18 @@ class RowIndex:
         file cannot be read."""
         for source in self.sources:
             spool = None if source.container == "jsonl" and _is_plain(source) else _spool()
-            part = _Part(source, self._count, array("Q"), array("I"), spool)
+            part = _Part(source, self._count, array("I"), array("Q"), array("I"), spool)
             self._parts.append(part)
             self._firsts.append(part.first)
             rows = _plain_rows(source) if spool is None else _spooled(source, spool)
             here = 0
             try:
                 for offset, line in rows:
-                    if here % STEP == 0:
+                    if not here or here - part.rows[-1] >= STEP or offset - part.offsets[-1] > FAR:
                         part.offsets.append(offset)
                         part.lines.append(line)
+                        # Last, since it is what a reader looks for.
+                        part.rows.append(here)
                     here += 1
                     # A row of the spool is there to be read when the next one is written.
                     self._count = part.first + here
@@ -87,8 +91,9 @@ class RowIndex:
             raise IndexError(number)
         part = self._parts[bisect_right(self._firsts, number) - 1]
         here = number - part.first
-        skip = here % STEP
-        offset, line = part.offsets[here // STEP], part.lines[here // STEP]
+        noted = bisect_right(part.rows, here) - 1
+        skip = here - part.rows[noted]
+        offset, line = part.offsets[noted], part.lines[noted]
         if part.spool is not None:
             found = _read_spool(part.spool, offset, skip)
         else:

@@ -6,7 +6,9 @@ a row), and of the row numbers of what was found.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import time
 from array import array
 from collections import Counter, deque
@@ -302,8 +304,11 @@ def _first_shape(block: Block, options: Options) -> str | None:
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     # Spawned: a fork of a process with threads (the screen's, the tokenizer's) may hang.
-    from multiprocessing import get_context
+    from multiprocessing import get_context, resource_tracker
 
+    # The tracker inherits the error output, which under a full screen has no file of its own.
+    with contextlib.redirect_stderr(sys.__stderr__ or sys.stderr):
+        resource_tracker.ensure_running()
     return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_alone)
 
 

@@ -16,6 +16,9 @@ from tunewright.hardware.errors import Problem
 # More rows than this whose answer is cut stop the run: they teach answers that never end.
 MOST_CUT_SHARE = 0.05
 SHOWN = 5
+# Letters of a row beyond which it is refused before a tokenizer takes gigabytes for it: a million
+# tokens and more, which no training of this program holds.
+MOST_LETTERS = 4_000_000
 NOTHING_TRAINED = "nothing is trained"
 BOS_DOUBLED = "the bos token is doubled"
 NOT_ENDED = "the last trained token does not end the turn, so the model never learns to stop"
@@ -64,7 +67,9 @@ def preflight(
 
 
 def checked_rows(examples: Sequence[Example], renderer: Renderer, loss: Loss) -> Iterator[Tokens]:
-    """Tokens of every row, one after the other; after the last one a `Problem` if any was wrong."""
+    """Tokens of every row, one after the other; after the last one a `Problem` if any was wrong.
+    Before the first one a `Problem` if any is too long to be tokenized."""
+    _refuse_endless(examples)
     wrong: dict[str, list[Place]] = {}
     for example, tokens in zip(examples, renderer.tokenize_all(examples, loss), strict=True):
         said = check_row(tokens, renderer)
@@ -78,6 +83,18 @@ def checked_rows(examples: Sequence[Example], renderer: Renderer, loss: Loss) ->
             why=_shown(places, len(places)),
             cure="look at the chat template and the eos token of the model folder: the assistant's "
             "turn must end with a token that stops generation",
+        )
+
+
+def _refuse_endless(examples: Sequence[Example]) -> None:
+    letters = [sum(len(message.content) for message in e.messages) for e in examples]
+    places = [e.place for e, n in zip(examples, letters, strict=True) if n > MOST_LETTERS]
+    if places:
+        raise Problem(
+            f"{len(places)} of {len(examples)} rows are longer than any context: up to "
+            f"{max(letters):,} letters, where {MOST_LETTERS:,} are the most",
+            why=_shown(places, len(places)),
+            cure="is a row really one example? cut such rows into several, or leave them out",
         )
 
 

@@ -49,6 +49,19 @@ def ends_turn(tokens: Tokens, renderer: Renderer) -> str | None:
     return None
 
 
+def cut_for_view(example: Example, most: int) -> tuple[Example, str]:
+    """`beginning`, and words that say so; "" when nothing is cut.
+
+    A row of many millions of letters takes a tokenizer minutes and gigabytes, for no more to see.
+    """
+    cut = example.beginning(most)
+    if cut is example:
+        return example, ""
+    letters = sum(len(message.content) for message in example.messages)
+    words = f"; counted on the first {most:,} letters of a turn, the row has {letters:,}"
+    return cut, words
+
+
 class Histogram(NamedTuple):
     """Numbers of rows in equal steps of tokens from `low` to `high`."""
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from tunewright.engine.data.checks.check import MOST_TEXT
 from tunewright.engine.data.example import DataFacts, Example
 from tunewright.engine.data.split import prompt_key
 from tunewright.engine.decide.measured import Measured
@@ -109,13 +110,15 @@ def facts_of_rows(examples: Sequence[Example], held: Sequence[Example] = ()) -> 
     """Facts of rows before a model is chosen: what can be counted without a tokenizer. `held` are
     looked for among the rows, and counted.
 
-    `answers` stays None for answers that only a tokenizer could call short or not.
+    `answers` stays None for answers that only a tokenizer could call short or not. Troubles are
+    looked for in the first million letters of a turn, as the checks do.
     """
     rows = [(prompt_key(e), e.messages[-1].content) for e in examples]
     distinct = set(rows)
     answers_to = Counter(prompt for prompt, _ in distinct)
     texts = [answer for _, answer in rows]
-    found = troubles(examples, held)
+    seen, others = ([e.beginning(MOST_TEXT) for e in part] for part in (examples, held))
+    found = troubles(seen, others)
     nearly = next((trouble.rows for trouble in found if trouble.id == "repeats"), 0)
     return Facts(
         rows=len(rows),

@@ -23,7 +23,7 @@ def test_every_command_of_a_pane_is_done_by_it_or_by_the_app(pane: str) -> None:
 
 
 # Commands that are never both possible: a run that is paused is not running.
-TURNS = [{"launch", "prove"}, {"pause", "unpause"}]
+TURNS = [{"launch", "prove"}, {"pause", "unpause"}, {"choose", "onward"}]
 
 
 @pytest.mark.parametrize("pane", sorted(PANES))

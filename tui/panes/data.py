@@ -14,7 +14,7 @@ from textual.widgets import Input
 
 from tunewright.engine.data.example import Finding
 from tunewright.engine.data.tokens import Loss
-from tunewright.engine.data.view import Piece, ends_turn, token_pieces
+from tunewright.engine.data.view import Piece, cut_for_view, ends_turn, token_pieces
 from tunewright.engine.plan import Plan
 from tunewright.engine.text import counted, plain
 from tunewright.hardware.errors import Problem
@@ -27,7 +27,7 @@ from tunewright.tui.panes.data_lines import (
     turn_lines,
 )
 from tunewright.tui.panes.data_look import MOST_FOUND, DataLook, Seen
-from tunewright.tui.panes.pane import Pane
+from tunewright.tui.panes.pane import MOST_COPIED, Pane
 from tunewright.tui.screens.text import LongText
 from tunewright.tui.widgets.folder_field import FolderField
 from tunewright.tui.widgets.lines import Lines, wrapped
@@ -36,6 +36,8 @@ from tunewright.tui.widgets.rows import Column, Row
 from tunewright.tui.workbench import Workbench
 
 MOST_TOKENS = 4_000
+# Letters of a turn that become tokens for this view; a row may have many millions.
+MOST_LETTERS = 200_000
 # Rows whose tokens the list shows: more are not looked up one by one.
 _MOST_LENGTHS = 200_000
 
@@ -156,12 +158,12 @@ class DataPane(Pane):
         look = self._look
         assert look is not None
         try:
-            seen = look.row(number)
+            seen = look.brief(number)
         except (IndexError, OSError, Problem):
             return Row(str(number), (f"{number + 1:,}", "", "gone: the file has changed", ""))
         length, held = self._lengths.get((seen.place.file, seen.place.line), (0, seen.held))
         mark = "held " if held else ""
-        told = f"! {plain(seen.wrong)}" if seen.normal is None else seen.asked
+        told = f"! {plain(seen.wrong)}" if seen.wrong else seen.asked
         cells = (f"{mark}{number + 1}", f"{length:,}" if length else "", told, seen.answered)
         return Row(str(number), cells)
 
@@ -230,15 +232,16 @@ class DataPane(Pane):
 
         def work() -> _Tokens:
             sides = []
-            for name, example in look.examples(number):
+            for name, whole in look.examples(number):
                 on: Loss = loss if name == "row" else "completion"
+                example, cut = cut_for_view(whole, MOST_LETTERS)
                 tokens = renderer.tokenize(example, on)
                 trained = sum(label != -100 for label in tokens.labels)
                 stop = ends_turn(tokens, renderer)
                 ends = f"the turn ends with {stop}" if stop else "the turn is NOT ended"
                 words = (
                     f"{'' if name == 'row' else name + ': '}{len(tokens.input_ids):,} tokens, "
-                    f"{trained:,} trained (loss on {on}); {ends}"
+                    f"{trained:,} trained (loss on {on}); {ends}{cut}"
                 )
                 sides.append((tuple(token_pieces(tokens, renderer, MOST_TOKENS)), words))
             return _Tokens(number, tuple(sides))
@@ -297,9 +300,9 @@ class DataPane(Pane):
         if seen is None or seen.normal is None:
             return None
         if seen.normal.text is not None:
-            return seen.normal.text
+            return seen.normal.text[: MOST_COPIED + 1]
         turns = (*seen.normal.messages, *seen.normal.chosen)
-        return "\n\n".join(f"{m.role}: {m.content}" for m in turns)
+        return "\n\n".join(f"{m.role}: {m.content[: MOST_COPIED + 1]}" for m in turns)
 
     # -- commands
 

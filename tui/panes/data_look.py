@@ -6,6 +6,7 @@ Both run in threads of their own; the pane reads what there is so far. No Textua
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,8 @@ from tunewright.hardware.errors import Problem
 TELL_EVERY = 0.5
 # Letters of a row that a list needs.
 _MOST = 400
+# Rows whose line in the list is kept, and rows that are kept whole: each may be of any length.
+_KEPT, _KEPT_WHOLE = 2000, 2
 # Rows that a search shows.
 MOST_FOUND = 5000
 
@@ -56,6 +59,8 @@ class DataLook:
         self._inspection: Inspection | None = None
         self._finder = Finder(data.format)
         self._told = 0.0
+        self._briefs: OrderedDict[int, Seen] = OrderedDict()
+        self._whole: OrderedDict[int, Seen] = OrderedDict()
 
     # -- in threads
 
@@ -126,8 +131,23 @@ class DataLook:
         """Findings that are of some rows, not of the whole set."""
         return [finding for finding in self.findings() if len(self.rows_of(finding.id))]
 
+    def brief(self, number: int) -> Seen:
+        """One row as a list shows it, without its `normal`: drawn again and again, read once."""
+        kept = self._briefs.get(number)
+        if kept is None:
+            kept = (self._whole.get(number) or self._read(number))._replace(normal=None)
+            _keep(self._briefs, number, kept, _KEPT)
+        return kept
+
     def row(self, number: int) -> Seen:
         """One row, in the internal shape where it has one."""
+        kept = self._whole.get(number)
+        if kept is None:
+            kept = self._read(number)
+            _keep(self._whole, number, kept, _KEPT_WHOLE)
+        return kept
+
+    def _read(self, number: int) -> Seen:
         assert self.index is not None
         place, raw = self.index.row(number)
         held = self._inspection is not None and bool(
@@ -154,3 +174,9 @@ class DataLook:
         if seen.normal is None or seen.normal.text is not None:
             return []
         return sides_of(seen.normal, seen.place)
+
+
+def _keep(kept: OrderedDict[int, Seen], number: int, seen: Seen, most: int) -> None:
+    kept[number] = seen
+    while len(kept) > most:
+        kept.popitem(last=False)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Characters that go to the clipboard at once: terminals drop what is much longer, without a word.
+MOST_COPIED = 100_000
+
 
 class Pane(Vertical):
     """One step. A command `name` of the table is done by a method `do_<name>`."""
@@ -37,13 +40,6 @@ class Pane(Vertical):
 
     class Changed(Message):
         """The bench has changed: everything on screen shows it."""
-
-    class Copy(Message):
-        """Text for the clipboard."""
-
-        def __init__(self, text: str) -> None:
-            super().__init__()
-            self.text = text
 
     def __init__(self, bench: Workbench) -> None:
         super().__init__(id=self.STEP)
@@ -83,7 +79,8 @@ class Pane(Vertical):
         return False
 
     def copied(self) -> str | None:
-        """What `y` copies; None when there is nothing."""
+        """What `y` copies, of which no more than `MOST_COPIED` characters are needed, since it is
+        asked with every drawing; None when there is nothing."""
         return None
 
     def back(self) -> bool:
