@@ -63,7 +63,9 @@ def test_epochs_and_steps_are_what_the_plan_trains() -> None:
 def test_a_cost_that_is_unknown_says_why() -> None:
     plan, known = planned("T4")
     assert plan_cost(plan, known, RENTED) is None
-    assert cost_words(plan, known, RENTED) == "unknown: the price file has no Tesla T4"
+    assert (
+        cost_words(plan, known, RENTED) == "unknown: the price file does not have all of Tesla T4"
+    )
     plan, known = planned("cpu", device="cpu")
     assert "trains on the CPU" in cost_words(plan, known, RENTED)
     plan, known = planned("RTX 4090")
