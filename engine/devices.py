@@ -170,11 +170,18 @@ def _check_together(asked: str, gpus: Sequence[Gpu]) -> None:
 
 def _joined(gpus: Sequence[Gpu], pairs: Sequence[Pair]) -> str:
     """How their gradients travel."""
+    if are_linked(gpus, pairs):
+        return "NVLink joins them"
+    among = {gpu.index for gpu in gpus}
+    told = any({pair.a, pair.b} <= among for pair in pairs)
+    return "gradients go over PCIe" if told else "how they are joined is not known"
+
+
+def are_linked(gpus: Sequence[Gpu], pairs: Sequence[Pair]) -> bool:
+    """Whether NVLink joins each of several devices to every other."""
     among = {gpu.index for gpu in gpus}
     ways = [pair for pair in pairs if {pair.a, pair.b} <= among]
-    if ways and all(pair.nvlinks for pair in ways):
-        return "NVLink joins them"
-    return "gradients go over PCIe" if ways else "how they are joined is not known"
+    return bool(ways) and all(pair.nvlinks for pair in ways)
 
 
 def lowest_capability(gpus: Sequence[Gpu]) -> Capability | None:

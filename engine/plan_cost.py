@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from tunewright.engine.devices import lowest_capability, planned_gpus
+from tunewright.engine.devices import planned_gpus
+from tunewright.engine.pace import pace_of
 from tunewright.engine.plan import Plan
 from tunewright.engine.session import Recorded
-from tunewright.engine.train.registry import method
-from tunewright.hardware.catalogue import part_of
 from tunewright.hardware.prices import Prices, cost_of
-from tunewright.hardware.speed import Interval, training_speed
+from tunewright.hardware.speed import Interval
 
 
 class PlanCost(msgspec.Struct, frozen=True):
@@ -23,43 +22,11 @@ class PlanCost(msgspec.Struct, frozen=True):
     because: str
 
 
-def training_tokens(plan: Plan, recorded: Recorded) -> int:
-    """Tokens that the training goes through: epochs of the rows, or a given number of steps of rows
-    of the mean length."""
-    data, limit = recorded.data, plan.settings.get("training.max_steps")
-    steps = -1 if limit is None else int(limit.value)
-    if steps > 0 and data.rows:
-        rows = steps * int(plan.value("training.per_device_train_batch_size"))
-        rows *= int(plan.value("training.gradient_accumulation_steps")) * max(1, len(plan.devices))
-        return rows * data.train_tokens // data.rows
-    return int(data.train_tokens * float(plan.value("training.num_train_epochs")))
-
-
-def training_hours(plan: Plan, recorded: Recorded) -> Interval | None:
-    """Hours of training by `hardware.speed`; None on a device whose rates are not known."""
-    gpus = planned_gpus(plan, recorded.snapshot)
-    settings = {key: decision.value for key, decision in plan.settings.items()}
-    setup = method(plan.method.value).training_setup(
-        plan.device.value,
-        lowest_capability(gpus),
-        settings,
-        recorded.data.length_max,
-    )
-    known = [part for part in map(part_of, gpus) if part is not None]
-    # Of unlike devices each step takes as long as the slowest.
-    part = min(known, key=lambda part: part.fp16_flops) if len(known) == len(gpus) > 0 else None
-    among = {gpu.index for gpu in gpus}
-    ways = [pair for pair in recorded.snapshot.pairs if {pair.a, pair.b} <= among]
-    linked = bool(ways) and all(pair.nvlinks for pair in ways)
-    speed = training_speed(recorded.model, setup, part, recorded.snapshot.host, linked)
-    return None if speed is None else speed.hours(training_tokens(plan, recorded))
-
-
 def plan_cost(plan: Plan, recorded: Recorded, prices: Prices) -> PlanCost | None:
     """What the training costs; None where the device has no price, or no speed."""
     gpus = planned_gpus(plan, recorded.snapshot)
-    hours = training_hours(plan, recorded)
-    if not gpus or hours is None:
+    pace = pace_of(plan, recorded)
+    if not gpus or pace is None:
         return None
     # The devices that train: what else the machine has is not paid for by this run.
     cut = {gpu.mig.parent_uuid for gpu in gpus if gpu.mig is not None}
@@ -67,6 +34,7 @@ def plan_cost(plan: Plan, recorded: Recorded, prices: Prices) -> PlanCost | None
     hour = cost_of(msgspec.structs.replace(recorded.snapshot, gpus=gpus, split=split), prices)
     if hour is None or hour.missing:
         return None
+    hours = pace.hours
     money = Interval(*(hour.per_hour * each for each in (hours.expected, hours.low, hours.high)))
     because = f"{hour.per_hour:.2f} {hour.currency} an hour of {hour.because}"
     return PlanCost(hours, money, hour.currency, because)
@@ -83,7 +51,7 @@ def cost_words(plan: Plan, recorded: Recorded, prices: Prices) -> str:
     names = ", ".join(dict.fromkeys(gpu.name for gpu in planned_gpus(plan, recorded.snapshot)))
     if not names:
         return "unknown: the price file is about GPUs, and this plan trains on the CPU"
-    if training_hours(plan, recorded) is None:
+    if pace_of(plan, recorded) is None:
         return f"unknown: the rates of {names} are not in the catalogue"
     return f"unknown: the price file does not have all of {names}"
 
