@@ -1,8 +1,10 @@
 """Which device a run uses: chosen from a snapshot, pure, with its reason and what else there is.
 
-One process trains on one device, so of several that are named the one with the most free memory is
-taken. A device is named by label ("0", "0:1" for a slice) or by the start of its UUID; the run is
-given the UUID, since indices shift when a GPU falls out or another order is asked for.
+One process trains on one device, so of several that are named ("0,1") the one with the most free
+memory is taken. Joined by a plus ("0+1") they are meant together: a process on each, each with a
+copy of the model (DDP); that is planned, sized and ejected, and not launched from here. A device
+is named by label ("0", "0:1" for a slice) or by the start of its UUID; the run is given the UUID,
+since indices shift when a GPU falls out or another order is asked for.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ import msgspec
 from tunewright.engine.plan import Alternative, Decision, Plan, PlannedDevice
 from tunewright.engine.session import Session
 from tunewright.engine.text import plain, size
+from tunewright.hardware.capability import Capability
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.fit import most_free_gpu, training_memory
 from tunewright.hardware.memory.estimate import Device
-from tunewright.hardware.snapshot import Gpu, Snapshot
+from tunewright.hardware.snapshot import Gpu, Pair, Snapshot
 
 AUTO = "auto"
 # A display takes a few per cent; whoever holds more than this share is at work on the device.
@@ -26,32 +29,46 @@ _AT_WORK = 0.1
 
 class Choice(msgspec.Struct, frozen=True):
     """`gpu` is None on the CPU. `free_bytes` is what the plan may use: what is free now, or for one
-    that is waited for what is free when nobody uses it."""
+    that is waited for what is free when nobody uses it. Of several (`together`, in the order in
+    which they were named) `gpu` is the one that has the least."""
 
     device: Device
     gpu: Gpu | None
     free_bytes: int
     decision: Decision
     warnings: tuple[str, ...] = ()
+    together: tuple[Gpu, ...] = ()
+
+    @property
+    def gpus(self) -> tuple[Gpu, ...]:
+        """The devices, one as a rule; () on the CPU."""
+        return self.together or (() if self.gpu is None else (self.gpu,))
 
     @property
     def planned(self) -> tuple[PlannedDevice, ...]:
         """As it stands in the plan."""
-        if self.gpu is None:
-            return ()
-        return (PlannedDevice(self.gpu.label, self.gpu.uuid, self.gpu.name),)
+        return tuple(PlannedDevice(gpu.label, gpu.uuid, gpu.name) for gpu in self.gpus)
+
+    @property
+    def capability(self) -> Capability | None:
+        """What all of them can do: the lowest; None on the CPU, and when one is not told."""
+        return lowest_capability(self.gpus)
 
 
 def choose_device(snapshot: Snapshot, asked: str = AUTO, when_busy: str = "another") -> Choice:
-    """The device for `asked` ("auto", "cpu", or names with commas between); `when_busy` it is
-    "another" one that is free is taken, where there is a choice, or it is waited for ("wait").
+    """The device for `asked` ("auto", "cpu", names with commas between for one of them, or with a
+    plus for all of them); `when_busy` it is "another" one that is free is taken, where there is a
+    choice, or it is waited for ("wait").
 
-    A `Problem` for a name that is no device of the snapshot, or one whose free memory is unknown.
+    A `Problem` for a name that is no device of the snapshot, one whose free memory is unknown, or
+    devices that cannot train together.
     """
     if asked == "cpu":
         free = snapshot.host.ram_available_bytes
         because = f"asked for; {size(free)} of memory are available"
         return Choice("cpu", None, free, Decision("cpu", because, "device.asked-cpu"))
+    if _JOIN in asked:
+        return _together(asked, snapshot, waits=when_busy == "wait")
     named = None if asked == AUTO else _named(asked, snapshot.gpus)
     candidates = snapshot.gpus if named is None else named
     if when_busy == "wait":
@@ -75,12 +92,7 @@ def choose_device(snapshot: Snapshot, asked: str = AUTO, when_busy: str = "anoth
 def _of_named(named: Sequence[Gpu], snapshot: Snapshot) -> Choice:
     gpu = most_free_gpu(msgspec.structs.replace(snapshot, gpus=tuple(named)))
     if gpu is None or gpu.free_bytes is None:
-        reason = named[0].unknown.get("free_bytes", "the driver does not say")
-        raise Problem(
-            f"the free memory of GPU {named[0].label} is unknown",
-            why=reason,
-            cure="--device auto, or another device: tunewright hardware",
-        )
+        raise _unknown_memory(named[0])
     because = f"asked for; GPU {gpu.label} ({gpu.name}) has {size(gpu.free_bytes)} free"
     if len(named) > 1:
         because += f", the most of the {len(named)} named; one process trains on one of them"
@@ -89,15 +101,109 @@ def _of_named(named: Sequence[Gpu], snapshot: Snapshot) -> Choice:
     return Choice("cuda", gpu, gpu.free_bytes, decision, _busy_warning(gpu, others))
 
 
+def _unknown_memory(gpu: Gpu) -> Problem:
+    return Problem(
+        f"the free memory of GPU {gpu.label} is unknown",
+        why=gpu.unknown.get("free_bytes", "the driver does not say"),
+        cure="--device auto, or another device: tunewright hardware",
+    )
+
+
+# -- several at once
+
+
+def _together(asked: str, snapshot: Snapshot, *, waits: bool) -> Choice:
+    gpus = _named(asked, snapshot.gpus)
+    _check_together(asked, gpus)
+    room = {gpu.label: idle_bytes(gpu) if waits else gpu.free_bytes for gpu in gpus}
+    for gpu in gpus:
+        if room[gpu.label] is None:
+            raise _unknown_memory(gpu)
+    least = min(gpus, key=lambda gpu: room[gpu.label] or 0)
+    free = room[least.label] or 0
+    names = " and ".join((", ".join(gpu.label for gpu in gpus[:-1]), gpus[-1].label))
+    because = (
+        f"asked for; GPUs {names} train together, each a copy of the model on its own rows (DDP); "
+        f"GPU {least.label} ({least.name}) has the least {'when idle' if waits else 'free'}, "
+        f"{size(free)}; {_joined(gpus, snapshot.pairs)}"
+    )
+    warnings = [_CANNOT_LAUNCH.format(len(gpus))]
+    if len({gpu.name for gpu in gpus}) > 1:
+        warnings.append(f"GPUs {names} are unlike: each step takes as long as the slowest of them")
+    if waits:
+        busy = [gpu for gpu in gpus if is_busy(gpu)]
+        because += "".join(_held(gpu) for gpu in busy) + "; the run waits until each has room"
+    else:
+        warnings += [warning for gpu in gpus for warning in _busy_warning(gpu, ())]
+    others = tuple(one for one in _others(least, snapshot.gpus)
+                   if one.value not in {gpu.label for gpu in gpus})  # fmt: skip
+    rule = WAIT_RULE if waits else "device.asked-together"
+    decision = Decision("cuda", because, rule, others)
+    return Choice("cuda", least, free, decision, tuple(warnings), gpus)
+
+
+_JOIN = "+"
+_CANNOT_LAUNCH = (
+    "planned for {} devices: `tunewright eject` writes the script and accelerate's configuration "
+    "for them; launched from here a run has one"
+)
+
+
+def _check_together(asked: str, gpus: Sequence[Gpu]) -> None:
+    names = named_devices(asked)
+    cure = "--device " + (_JOIN.join(gpu.label for gpu in gpus) if len(gpus) > 1 else gpus[0].label)
+    if len(gpus) < len(names):
+        raise Problem(
+            f"--device {asked!r} names a device twice",
+            why="each process of a run needs a device of its own",
+            cure=cure,
+        )
+    slices = [gpu.label for gpu in gpus if gpu.mig is not None]
+    if slices:
+        raise Problem(
+            f"--device {asked!r} cannot train together",
+            why=f"{', '.join(slices)} is a MIG slice: NCCL joins whole GPUs only (MIG User Guide, "
+            "“Application Considerations”)",
+            cure=f"--device {slices[0]}, or leave MIG mode",
+        )
+
+
+def _joined(gpus: Sequence[Gpu], pairs: Sequence[Pair]) -> str:
+    """How their gradients travel."""
+    if are_linked(gpus, pairs):
+        return "NVLink joins them"
+    among = {gpu.index for gpu in gpus}
+    told = any({pair.a, pair.b} <= among for pair in pairs)
+    return "gradients go over PCIe" if told else "how they are joined is not known"
+
+
+def are_linked(gpus: Sequence[Gpu], pairs: Sequence[Pair]) -> bool:
+    """Whether NVLink joins each of several devices to every other."""
+    among = {gpu.index for gpu in gpus}
+    ways = [pair for pair in pairs if {pair.a, pair.b} <= among]
+    return bool(ways) and all(pair.nvlinks for pair in ways)
+
+
+def lowest_capability(gpus: Sequence[Gpu]) -> Capability | None:
+    """The capability that all devices have; None for none, and when one is not told."""
+    told = [gpu.compute_capability for gpu in gpus if gpu.compute_capability is not None]
+    return min(told) if told and len(told) == len(gpus) else None
+
+
 def is_named(gpu: Gpu, name: str) -> bool:
     """Whether `name` is the device's label, or begins its UUID with more than "GPU-" or "MIG-"."""
     by_uuid = gpu.uuid is not None and len(name) > 4 and gpu.uuid.startswith(name)
     return gpu.label == name or by_uuid
 
 
+def named_devices(asked: str) -> list[str]:
+    """The names in a device that is asked for, whether one of them or all are meant."""
+    return [part.strip() for part in asked.replace(_JOIN, ",").split(",")]
+
+
 def _named(asked: str, gpus: Sequence[Gpu]) -> tuple[Gpu, ...]:
     found: list[Gpu] = []
-    for name in (part.strip() for part in asked.split(",")):
+    for name in named_devices(asked):
         hits = [gpu for gpu in gpus if is_named(gpu, name)]
         if len(hits) != 1:
             raise _no_such(name, gpus, several=len(hits) > 1)
@@ -217,21 +323,46 @@ def waits(plan: Plan) -> bool:
 # -- what a plan says
 
 
-def planned_gpu(plan: Plan, snapshot: Snapshot) -> Gpu | None:
-    """The device of a plan as `snapshot` shows it; the one with the most free memory for a plan
-    that names none. None on the CPU, or when it is gone."""
+def planned_gpus(plan: Plan, snapshot: Snapshot) -> tuple[Gpu, ...]:
+    """The devices of a plan that are still here, as `snapshot` shows them; the one with the most
+    free memory for a plan that names none. () on the CPU."""
     if plan.device.value == "cpu":
-        return None
+        return ()
     if not plan.devices:
-        return most_free_gpu(snapshot)
-    planned = plan.devices[0]
-    return next(
-        (
-            gpu
-            for gpu in snapshot.gpus
-            if (gpu.uuid == planned.uuid if planned.uuid else gpu.label == planned.label)
-        ),
-        None,
+        gpu = most_free_gpu(snapshot)
+        return () if gpu is None else (gpu,)
+    found = (
+        next(
+            (
+                gpu
+                for gpu in snapshot.gpus
+                if (gpu.uuid == planned.uuid if planned.uuid else gpu.label == planned.label)
+            ),
+            None,
+        )
+        for planned in plan.devices
+    )
+    return tuple(gpu for gpu in found if gpu is not None)
+
+
+def planned_gpu(plan: Plan, snapshot: Snapshot) -> Gpu | None:
+    """The device of a plan as `snapshot` shows it; of several, the one with the least free memory.
+    None on the CPU, or when it is gone."""
+    gpus = planned_gpus(plan, snapshot)
+    return min(gpus, key=lambda gpu: gpu.free_bytes or 0, default=None)
+
+
+def refuse_several(plan: Plan) -> None:
+    """A `Problem` for a plan of several devices: a worker is one process."""
+    if len(plan.devices) < 2:
+        return
+    first = plan.devices[0]
+    raise Problem(
+        f"a run on {len(plan.devices)} devices cannot be launched from here",
+        why="a run is one process on one device; for more it would take one on each, which watch "
+        "each other, and that is not built",
+        cure="tunewright eject SESSION --out DIR, then as its accelerate.yaml says; or "
+        f"--device {first.uuid or first.label}",
     )
 
 

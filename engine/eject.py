@@ -71,7 +71,7 @@ def render_script(
     method = method_of(plan.method.value)
     evaluates = has_held_out and plan.value("training.eval_strategy") != "no"
     parts = [
-        _HEADER.format(name=_one_line(session.inputs.name), method=method.title),
+        _header(session.inputs.name, method.title, len(plan.devices)),
         _imports(plan, dated=session.inputs.data.date is not None),
         _constants(model, method.makes),
         _settings("TRAINING", "SFTConfig", plan, "training"),
@@ -80,7 +80,7 @@ def render_script(
         _day(session.inputs.data.date),
         _tokenize(plan.value("loss.on"), _rendering(session)),
         _ROWS,
-        _TOKEN_MEAN if evaluates else "",
+        (_TOKEN_MEAN if len(plan.devices) < 2 else _SHARED_TOKEN_MEAN) if evaluates else "",
         _main(plan, evaluates, threads),
     ]
     return "\n\n\n".join(part.strip("\n") for part in parts if part) + "\n"
@@ -92,6 +92,13 @@ _HEADER = '''
     python train.py [MODEL]        or: accelerate launch --config_file accelerate.yaml train.py
 """
 '''
+
+
+def _header(name: str, title: str, devices: int) -> str:
+    text = _HEADER.format(name=_one_line(name), method=title)
+    # Alone it would have one device, and a smaller batch than was planned.
+    return text if devices < 2 else text.replace("python train.py [MODEL]        or: ", "")
+
 
 # transformers tells a template that asks for it today's date; the rows were trained with another.
 _DAY = '''
@@ -131,6 +138,15 @@ class TokenMeanTrainer(SFTTrainer):
         self.tokens += trained
         return output
 '''
+
+# Each process has measured its share of the rows.
+_SHARED_TOKEN_MEAN = _TOKEN_MEAN.replace(
+    "        output.metrics",
+    """        # Rows that fill up the last batch of a process count twice.
+        sums = torch.tensor([self.nats, self.tokens], device=self.args.device)
+        self.nats, self.tokens = self.accelerator.reduce(sums, "sum").tolist()
+        output.metrics""",
+)
 
 _CHAT = '''
 def encode(messages, tokenizer, **options):
@@ -219,6 +235,7 @@ def _imports(plan: Plan, *, dated: bool) -> str:
     lines = [
         *(["import datetime"] if dated else []),
         "import json",
+        *(["import os"] if len(plan.devices) > 1 else []),
         "import sys",
         "from pathlib import Path",
         "",
@@ -269,13 +286,15 @@ def _day(date: datetime.date | None) -> str:
 
 
 def _main(plan: Plan, evaluates: bool, threads: int | None) -> str:
-    cpu = plan.device.value == "cpu"
+    cpu, several = plan.device.value == "cpu", len(plan.devices) > 1
     quantized, adapted = bool(plan.group("quantization")), bool(plan.group("lora"))
     load = [f"dtype=torch.{plan.value('model.dtype')},"]
     load.append(f"attn_implementation={plan.value('model.attn_implementation')!r},")
     if quantized:
         load.append("quantization_config=BitsAndBytesConfig(**QUANTIZATION),")
-    if quantized or not cpu:
+    if several and not cpu:
+        load.append('device_map={"": f"cuda:{os.environ.get(\'LOCAL_RANK\', 0)}"},')
+    elif quantized or not cpu:
         load.append(f"device_map={{'': {'cpu' if cpu else 'cuda:0'!r}}},".replace("'", '"'))
     load += ["local_files_only=True,", "use_safetensors=True,"]
     body = [
@@ -315,11 +334,13 @@ def _main(plan: Plan, evaluates: bool, threads: int | None) -> str:
             "    if parameter.requires_grad:",
             "        parameter.data = parameter.data.to(torch.float32)",
         ]
-    body += [
-        "trainer.train()",
-        "trainer.model.save_pretrained(RESULT)",
-        "tokenizer.save_pretrained(RESULT)",
-    ]
+    # Of several processes each has the whole result, and one writes it.
+    saves = ["trainer.model.save_pretrained(RESULT)", "tokenizer.save_pretrained(RESULT)"]
+    body.append("trainer.train()")
+    if several:
+        body += ["if trainer.is_world_process_zero():", *(f"    {line}" for line in saves)]
+    else:
+        body += saves
     return (
         "def main():\n"
         + textwrap.indent("\n".join(body), "    ")
@@ -328,19 +349,23 @@ def _main(plan: Plan, evaluates: bool, threads: int | None) -> str:
 
 
 def _accelerate(plan: Plan) -> str:
-    """One process on one device; the script's own settings say the rest."""
+    """One process on each device, which are named by UUID; the script's own settings say the rest.
+    accelerate puts `gpu_ids` into CUDA_VISIBLE_DEVICES as they stand."""
+    count = max(1, len(plan.devices))
     mixed = "bf16" if plan.value("training.bf16") else "no"
     mixed = "fp16" if plan.value("training.fp16") else mixed
     lines = {
         "compute_environment": "LOCAL_MACHINE",
-        "distributed_type": "'NO'",
+        "distributed_type": "MULTI_GPU" if count > 1 else "'NO'",
         "mixed_precision": f"'{mixed}'",
         "use_cpu": "true" if plan.device.value == "cpu" else "false",
         "num_machines": "1",
-        "num_processes": "1",
+        "num_processes": str(count),
         "machine_rank": "0",
         "main_training_function": "main",
     }
+    if count > 1:
+        lines["gpu_ids"] = f"'{','.join(device.uuid or device.label for device in plan.devices)}'"
     return "".join(f"{key}: {value}\n" for key, value in lines.items())
 
 

@@ -6,10 +6,13 @@ what it measured with rows of another length is scaled by the formula's own rati
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
-from tunewright.engine.devices import planned_gpu
-from tunewright.engine.plan import Plan
+from tunewright.engine.devices import are_linked, lowest_capability, planned_gpu, planned_gpus
+from tunewright.engine.plan import DEVICES, Plan
 from tunewright.engine.session import Recorded
 from tunewright.engine.text import duration
 from tunewright.engine.train.registry import method
@@ -40,22 +43,30 @@ def machine_of(plan: Plan, recorded: Recorded) -> str:
 def pace_of(plan: Plan, recorded: Recorded) -> Pace | None:
     """The pace of a plan; None where the device's rates are not known and nothing was measured."""
     values = {key: decision.value for key, decision in plan.settings.items()}
-    gpu = planned_gpu(plan, recorded.snapshot)
+    gpus = planned_gpus(plan, recorded.snapshot)
     setup = method(plan.method.value).training_setup(
-        plan.device.value,
-        None if gpu is None else gpu.compute_capability,
-        values,
-        recorded.data.length_max,
+        plan.device.value, lowest_capability(gpus), values, recorded.data.length_max
     )
-    tokens = int(recorded.data.train_tokens * values["training.num_train_epochs"])
-    part = None if gpu is None else part_of(gpu)
+    tokens = tokens_of(values, recorded)
+    parts = [part for part in map(part_of, gpus) if part is not None]
+    # Of unlike devices each step takes as long as the slowest.
+    slowest = min(parts, key=lambda part: part.fp16_flops, default=None)
+    part = slowest if len(parts) == len(gpus) else None
+    linked = are_linked(gpus, recorded.snapshot.pairs)
 
     def counted(setup: TrainingSetup) -> Speed | None:
-        return training_speed(recorded.model, setup, part, recorded.snapshot.host)
+        return training_speed(recorded.model, setup, part, recorded.snapshot.host, linked)
 
     speed, found = counted(setup), _measured(plan, recorded)
     if found is not None:
-        then = msgspec.structs.replace(setup, seq_len=found.seq_len, micro_batch=found.micro_batch)
+        # What was measured was one process on one device.
+        then = msgspec.structs.replace(
+            setup,
+            seq_len=found.seq_len,
+            micro_batch=found.micro_batch,
+            devices=1,
+            sharding="none",
+        )
         before = counted(then)
         rate = found.tokens_per_second
         if speed is not None and before is not None:
@@ -69,6 +80,17 @@ def pace_of(plan: Plan, recorded: Recorded) -> Pace | None:
     if speed is None or tokens <= 0:
         return None
     return Pace(speed, speed.hours(tokens), tokens, found is not None)
+
+
+def tokens_of(values: Mapping[str, Any], recorded: Recorded) -> int:
+    """Tokens that a training goes through, by its settings: epochs of the rows, or a given number
+    of steps of rows of the mean length."""
+    data, steps = recorded.data, int(values.get("training.max_steps", -1))
+    if steps > 0 and data.rows:
+        rows: int = values["training.per_device_train_batch_size"] * values.get(DEVICES, 1)
+        rows *= values["training.gradient_accumulation_steps"] * steps
+        return rows * data.train_tokens // data.rows
+    return int(data.train_tokens * values["training.num_train_epochs"])
 
 
 def _measured(plan: Plan, recorded: Recorded) -> MeasuredSpeed | None:

@@ -9,6 +9,9 @@ import msgspec
 from tunewright.engine.text import size
 from tunewright.hardware.memory.estimate import MemoryEstimate
 
+# The setting that says on how many devices a plan trains at once; a plan for one does not have it.
+DEVICES = "machine.devices"
+
 
 class Alternative(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A value that was not taken, and why not."""
@@ -54,7 +57,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All decisions of a run. `settings` are keyed `group.name` with the libraries' own names:
     `training.learning_rate` (SFTConfig), `lora.r` (LoraConfig), `quantization.bnb_4bit_quant_type`
     (BitsAndBytesConfig), `evaluation.shots`, `merge.dtype`, `machine.threads`. `devices` is
-    empty on the CPU."""
+    empty on the CPU; several train together, `machine.devices` of them."""
 
     method: Decision
     device: Decision

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tunewright.engine.devices import choose_device
+from tunewright.engine.devices import Choice, choose_device
 from tunewright.engine.evidence.given import EvidenceInput, is_endpoint
 from tunewright.engine.plan import (
     Alternative,
@@ -28,7 +28,7 @@ from tunewright.engine.replay import (
 from tunewright.engine.run.stages import EVIDENCE, STAGES
 from tunewright.engine.session import Inputs, Recorded, Session
 from tunewright.engine.train.defaults import default_settings, lighter
-from tunewright.engine.train.method import Capability, Method
+from tunewright.engine.train.method import Method
 from tunewright.engine.train.names import parse_settings
 from tunewright.engine.train.registry import method, methods
 from tunewright.engine.train.rules.consistency import refuse_foreign
@@ -147,13 +147,11 @@ def make_plan(inputs: Inputs, recorded: Recorded) -> Plan:
     """Decide everything from `inputs` and the recorded facts. Pure; a `Problem` for an override
     that makes no sense."""
     choice = choose_device(recorded.snapshot, inputs.device, inputs.when_busy)
-    device, free_bytes = choice.device, choice.free_bytes
-    capability = None if choice.gpu is None else choice.gpu.compute_capability
     overrides, _ = parse_settings(inputs.overrides, recorded.model)
     if inputs.method != "auto":
         refuse_foreign(overrides, method(inputs.method))
     candidates = {
-        candidate.id: _fit(candidate, inputs, overrides, recorded, device, capability, free_bytes)
+        candidate.id: _fit(candidate, inputs, overrides, recorded, choice)
         for candidate in methods().values()
     }
     chosen = _choose(inputs.method, {id: fit for id, (_, fit) in candidates.items()})
@@ -201,12 +199,11 @@ def _fit(
     inputs: Inputs,
     overrides: dict[str, Any],
     recorded: Recorded,
-    device: Device,
-    capability: Capability,
-    free_bytes: int,
+    choice: Choice,
 ) -> tuple[dict[str, Decision], MethodFit]:
     """The candidate's settings and how they fit: the first of its lighter variants that does, or
     the lightest when none does."""
+    device, capability, free_bytes = choice.device, choice.capability, choice.free_bytes
     # A setting of another method's group says nothing here; it was refused if a method was named.
     own = {k: v for k, v in overrides.items() if _concerns(k, candidate)}
 
@@ -223,6 +220,7 @@ def _fit(
             overrides=own,
             micro_batch=micro_batch,
             checkpointing=checkpointing,
+            devices=max(1, len(choice.gpus)),
         )
         values = {key: decision.value for key, decision in settings.items()}
         setup = candidate.training_setup(device, capability, values, recorded.data.length_max)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from tunewright.engine.data.assumed import assumed_facts
-from tunewright.engine.devices import planned_gpu
+from tunewright.engine.devices import lowest_capability, planned_gpus
 from tunewright.engine.plan import Plan
 from tunewright.engine.planner import make_plan
 from tunewright.engine.session import Inputs, Recorded
@@ -83,10 +83,9 @@ def room_for(plan: Plan, recorded: Recorded, what: Literal["length", "rows"]) ->
     Rows of such a length need a max_length that is as high; no length is above the model's context.
     """
     settings = {key: decision.value for key, decision in plan.settings.items()}
-    gpu = planned_gpu(plan, recorded.snapshot)
     setup = method(plan.method.value).training_setup(
         plan.device.value,
-        None if gpu is None else gpu.compute_capability,
+        lowest_capability(planned_gpus(plan, recorded.snapshot)),
         settings,
         recorded.data.length_max,
     )

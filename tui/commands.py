@@ -31,6 +31,9 @@ COMMANDS: tuple[Command, ...] = (
         "use", ("space",), "use", "train on this device; again: the rules choose", ("machine",)
     ),
     Command(
+        "use_too", ("plus",), "use too", "train on this device too, together", ("machine",), False
+    ),
+    Command(
         "when_busy", ("w",), "wait", "wait for a busy device, or take another one", ("machine",)
     ),
     Command(
@@ -96,6 +99,7 @@ COMMANDS: tuple[Command, ...] = (
 KEY_NAMES = {
     "question_mark": "?", "escape": "esc", "slash": "/", "up": "↑", "down": "↓", "left": "←",
     "right": "→", "less_than_sign": "<", "greater_than_sign": ">",
+    "plus": "+",
 }  # fmt: skip
 
 # Moving in lists is the same everywhere and handled by the list itself: told in help only.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tunewright.engine.devices import holders, planned_gpu, waits
+from tunewright.engine.devices import holders, planned_gpus, waits
 from tunewright.engine.plan import Plan
 from tunewright.engine.session import Session
 from tunewright.engine.text import size
@@ -36,11 +36,10 @@ class Wait:
     def reason(self) -> str:
         """Why the run cannot start yet, in words; "" when it can, or when nobody can tell."""
         now = with_live(self._machine, self._reader.read())
-        gpu = planned_gpu(self._plan, now)
-        if gpu is None or gpu.free_bytes is None:
-            # A device that does not answer is the worker's to report: waiting would never end.
-            return ""
-        if gpu.free_bytes >= self.needed:
+        # A device that does not answer is the worker's to report: waiting would never end.
+        known = [gpu for gpu in planned_gpus(self._plan, now) if gpu.free_bytes is not None]
+        gpu = min(known, key=lambda gpu: gpu.free_bytes or 0, default=None)
+        if gpu is None or gpu.free_bytes is None or gpu.free_bytes >= self.needed:
             return ""
         who = holders(gpu)
         return (

@@ -10,9 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from tunewright.engine.data.example import DataFacts
-from tunewright.engine.plan import Decision
+from tunewright.engine.plan import DEVICES, Decision
 from tunewright.engine.train.method import Capability, Method
-from tunewright.engine.train.rules.batch import count_steps, decide_batch, rows_an_epoch
+from tunewright.engine.train.rules.batch import (
+    count_steps,
+    decide_batch,
+    rows_an_epoch,
+)
 from tunewright.engine.train.rules.book import Book
 from tunewright.engine.train.rules.cadence import decide_cadence
 from tunewright.engine.train.rules.consistency import check_together, refuse_foreign
@@ -34,17 +38,21 @@ def default_settings(
     overrides: Mapping[str, Any] | None = None,
     micro_batch: int | None = None,
     checkpointing: bool = False,
+    devices: int = 1,
 ) -> dict[str, Decision]:
     """Decisions of the groups training, model, loss and the method's own, by full key.
 
     `overrides` are a person's values by full key, already checked (`names.parse_settings`); what
     depends on them follows. `micro_batch` (rows) and `checkpointing` are what a planner tries when
-    the first choice does not fit: see `lighter`. `Problem` when values contradict each other or
-    are for another method.
+    the first choice does not fit: see `lighter`. `devices` share the rows of a step. `Problem` when
+    values contradict each other or are for another method.
     """
     overrides = overrides or {}
     refuse_foreign(overrides, method)
     book = Book(overrides)
+    if devices > 1:
+        told = f"{devices} processes, one on each device, with a copy of the model each (DDP)"
+        book.decide(DEVICES, devices, told, "device.asked-together")
     decide_precision(book, method, device, capability)
     decide_loss(book, facts)
     decide_length(book, facts, shape, device)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from tunewright.engine.plan import DEVICES
 from tunewright.hardware.memory.estimate import Device, LossKernel, TrainingSetup, Weights
 
 Capability = tuple[int, int] | None
@@ -104,6 +105,7 @@ class Method(msgspec.Struct, frozen=True):
         targets = settings.get("lora.target_modules", "all-linear")
         loaded = settings.get("model.dtype", precision.load_dtype)
         lora = self.trainable == "lora"
+        devices = settings.get(DEVICES, 1)
         return TrainingSetup(
             device=device,
             weights="nf4" if precision.weights == "nf4" else loaded,
@@ -119,6 +121,8 @@ class Method(msgspec.Struct, frozen=True):
             loss_kernel=_loss_kernel(settings),
             gradient_accumulation=settings["training.gradient_accumulation_steps"] > 1,
             packed=packed,
+            sharding="ddp" if devices > 1 else "none",
+            devices=devices,
         )
 
 

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from sizing_cases import GIB, gpu, inputs, recorded, snapshot
 
-from tunewright.engine.devices import choose_device, planned_gpu, refuse_invented, waits
+from tunewright.engine.devices import (
+    choose_device,
+    planned_gpu,
+    planned_gpus,
+    refuse_invented,
+    waits,
+)
+from tunewright.engine.plan import Plan
+from tunewright.engine.plan_cost import plan_cost
 from tunewright.engine.planner import make_plan
+from tunewright.engine.ready import check_ready
 from tunewright.engine.replay import plan_differences
+from tunewright.engine.run.launch import launch
+from tunewright.engine.run.rundir import LaunchOptions
 from tunewright.engine.session import VERSION, Session
+from tunewright.engine.train.defaults import total_steps
 from tunewright.hardware.errors import Problem
-from tunewright.hardware.snapshot import Activity, Gpu, GpuProcess
+from tunewright.hardware.prices import Price, Prices
+from tunewright.hardware.snapshot import Activity, Gpu, GpuProcess, Snapshot
 from tunewright.hardware.whatif import imagine
 
 ALICE = GpuProcess(4121, 18 * GIB, "alice", "python")
@@ -152,3 +167,119 @@ def test_no_device_at_all_is_the_cpu() -> None:
     assert choose_device(snapshot(machine)).device == "cpu"
     with pytest.raises(Problem, match="no device"):
         choose_device(snapshot(machine), "0")
+
+
+# -- several together
+
+LINKED = imagine("4x H100 80GB")
+
+
+def test_devices_joined_by_a_plus_train_together_and_the_fullest_sets_the_room() -> None:
+    choice = choose_device(THREE, "1+2")
+    assert [gpu.label for gpu in choice.gpus] == ["1", "2"]
+    assert choice.gpu == SHOWN
+    assert choice.free_bytes == 22 * GIB
+    assert [planned.uuid for planned in choice.planned] == ["GPU-1", "GPU-2"]
+    assert choice.decision.rule == "device.asked-together"
+    assert "GPUs 1 and 2 train together" in choice.decision.because
+    assert "GPU 2" in choice.decision.because
+    (other,) = choice.decision.alternatives
+    assert other.value == "0"
+    (warning,) = choice.warnings
+    assert "tunewright eject" in warning
+
+
+def test_how_they_are_joined_is_said() -> None:
+    assert "NVLink joins them" in choose_device(LINKED, "0+1+3").decision.because
+    assert "GPUs 0, 1 and 3" in choose_device(LINKED, "0+1+3").decision.because
+    two = imagine("2x RTX 4090")
+    assert "gradients go over PCIe" in choose_device(two, "0+1").decision.because
+
+
+def test_unlike_devices_do_what_both_can_and_say_that_the_slowest_counts() -> None:
+    choice = choose_device(imagine("RTX 4090 + T4"), "0+1")
+    assert choice.capability == (7, 5)
+    assert any("slowest" in warning for warning in choice.warnings)
+    unknown = msgspec.structs.replace(IDLE, compute_capability=None)
+    assert choose_device(snapshot((unknown, SHOWN)), "1+2").capability is None
+
+
+def test_a_busy_one_of_several_is_said_or_waited_for() -> None:
+    choice = choose_device(THREE, "0+1")
+    assert choice.free_bytes == 5 * GIB
+    assert any("alice" in warning for warning in choice.warnings)
+    waiting = choose_device(THREE, "0+1", "wait")
+    assert waiting.free_bytes == IDLE.free_bytes
+    assert waiting.decision.rule == "device.wait-until-free"
+    assert "waits until each has room" in waiting.decision.because
+
+
+@pytest.mark.parametrize(
+    ("asked", "machine", "what"),
+    [
+        ("1+1", THREE, "names a device twice"),
+        ("1+", THREE, "no device of this machine"),
+        ("1+7", THREE, "no device of this machine"),
+        ("0:0+0:1", imagine("H100 80GB mig 3g.40gb + 3g.40gb"), "cannot train together"),
+        (
+            "1+2",
+            snapshot((IDLE, msgspec.structs.replace(SHOWN, free_bytes=None))),
+            "free memory of GPU 2 is unknown",
+        ),
+    ],
+)
+def test_what_cannot_be_together_is_refused(asked: str, machine: Snapshot, what: str) -> None:
+    with pytest.raises(Problem, match=what) as caught:
+        choose_device(machine, asked)
+    assert "--device" in caught.value.cure
+
+
+def test_a_plan_of_several_shares_the_step_and_is_sized_for_one() -> None:
+    known = msgspec.structs.replace(recorded(), snapshot=LINKED)
+    alone = make_plan(inputs(method="lora", device="0"), known)
+    plan = make_plan(inputs(method="lora", device="0+1"), known)
+    assert [device.label for device in plan.devices] == ["0", "1"]
+    assert plan.value("machine.devices") == 2
+
+    def step(one: Plan) -> int:
+        rows = one.value("training.per_device_train_batch_size")
+        rows *= one.value("training.gradient_accumulation_steps")
+        return int(rows) * max(1, len(one.devices))
+
+    assert step(plan) == step(alone)
+    assert "x 2 devices" in plan.settings["training.gradient_accumulation_steps"].because
+    assert total_steps(plan.settings, known.data) == total_steps(alone.settings, known.data)
+    # DDP keeps buckets of gradients beside them.
+    assert any(item.id == "buckets" for item in plan.chosen().estimate.items)
+    assert "machine.devices" not in alone.settings
+    # A pass takes half as long, and the hour costs twice.
+    prices = Prices("EUR", {"H100 80GB": Price(per_hour=2.0)})
+    one, both = plan_cost(alone, known, prices), plan_cost(plan, known, prices)
+    assert one is not None
+    assert both is not None
+    assert 0.5 <= both.hours.expected / one.hours.expected < 0.75
+    assert "4.00 EUR an hour of 2x H100" in both.because
+
+
+def test_a_plan_of_several_is_not_launched_and_says_what_to_do() -> None:
+    plan = make_plan(inputs(device="1+2"), recorded(gpus=THREE.gpus))
+    here = msgspec.structs.replace(recorded(gpus=THREE.gpus), snapshot=here_of(THREE))
+    session = Session(VERSION, inputs(device="1+2"), plan, here)
+    with pytest.raises(Problem, match="2 devices cannot be launched") as caught:
+        check_ready(session, None)
+    assert "tunewright eject" in caught.value.cure
+    assert "--device GPU-1" in caught.value.cure
+    with pytest.raises(Problem, match="2 devices cannot be launched"):
+        launch(session, Path(), LaunchOptions())
+
+
+def here_of(machine: Snapshot) -> Snapshot:
+    return msgspec.structs.replace(machine, simulated=False)
+
+
+def test_the_fullest_of_several_is_what_the_screens_and_the_wait_look_at() -> None:
+    plan = make_plan(inputs(device="1+2"), recorded(gpus=THREE.gpus))
+    assert planned_gpu(plan, THREE) == SHOWN
+    filled = msgspec.structs.replace(IDLE, free_bytes=GIB)
+    assert planned_gpu(plan, snapshot((BUSY, filled, SHOWN))) == filled
+    assert planned_gpus(plan, snapshot((BUSY, SHOWN))) == (SHOWN,)

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 from sizing_cases import inputs, recorded
 
+from tunewright.engine.pace import pace_of
 from tunewright.engine.plan import Plan
-from tunewright.engine.plan_cost import cost_words, plan_cost, training_hours, training_tokens
+from tunewright.engine.plan_cost import cost_words, plan_cost
 from tunewright.engine.planner import make_plan
 from tunewright.engine.session import Recorded
 from tunewright.hardware.prices import Price, Prices
@@ -23,12 +24,19 @@ def planned(machine: str, device: str = "auto", **overrides: object) -> tuple[Pl
     return make_plan(asked, known), known
 
 
+def tokens(plan: Plan, known: Recorded) -> int:
+    pace = pace_of(plan, known)
+    assert pace is not None
+    return pace.tokens
+
+
 def test_hours_times_the_price_of_the_one_device_that_trains() -> None:
     plan, known = planned("8x H100 80GB")
     cost = plan_cost(plan, known, RENTED)
-    hours = training_hours(plan, known)
+    pace = pace_of(plan, known)
     assert cost is not None
-    assert hours is not None
+    assert pace is not None
+    hours = pace.hours
     assert hours.low < hours.expected < hours.high
     assert cost.money.expected == pytest.approx(2.0 * hours.expected)
     assert cost.money.high == pytest.approx(2.0 * hours.high)
@@ -52,18 +60,20 @@ def test_a_slice_costs_its_whole_gpu() -> None:
 
 def test_epochs_and_steps_are_what_the_plan_trains() -> None:
     plan, known = planned("RTX 4090", num_train_epochs=2)
-    assert training_tokens(plan, known) == 2 * known.data.train_tokens
+    assert tokens(plan, known) == 2 * known.data.train_tokens
     plan, known = planned(
         "RTX 4090", max_steps=10, per_device_train_batch_size=2, gradient_accumulation_steps=4
     )
     mean = known.data.train_tokens / known.data.rows
-    assert training_tokens(plan, known) == pytest.approx(10 * 2 * 4 * mean, abs=1)
+    assert tokens(plan, known) == pytest.approx(10 * 2 * 4 * mean, abs=1)
 
 
 def test_a_cost_that_is_unknown_says_why() -> None:
     plan, known = planned("T4")
     assert plan_cost(plan, known, RENTED) is None
-    assert cost_words(plan, known, RENTED) == "unknown: the price file has no Tesla T4"
+    assert (
+        cost_words(plan, known, RENTED) == "unknown: the price file does not have all of Tesla T4"
+    )
     plan, known = planned("cpu", device="cpu")
     assert "trains on the CPU" in cost_words(plan, known, RENTED)
     plan, known = planned("RTX 4090")

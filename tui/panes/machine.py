@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from tunewright.engine.devices import AUTO, is_busy, is_named
+from tunewright.engine.devices import AUTO, is_busy, is_named, named_devices
 from tunewright.hardware.fit import training_memory
 from tunewright.hardware.snapshot import Gpu, Snapshot
 from tunewright.tui.fits_here import MODELS, fit_lines
@@ -281,8 +281,7 @@ class MachinePane(Pane):
         return self._orders()[self._sorted[self.view]]
 
     def _is_asked(self, gpu: Gpu) -> bool:
-        names = (part.strip() for part in self.bench.inputs.device.split(","))
-        return any(is_named(gpu, name) for name in names)
+        return any(is_named(gpu, name) for name in named_devices(self.bench.inputs.device))
 
     def why_not(self, command: str) -> str | None:
         snapshot = self.bench.snapshot
@@ -292,7 +291,7 @@ class MachinePane(Pane):
             return "no process holds memory of a device, and there are no two GPUs to join"
         if command == "sort" and len(self._list.shown) < 2:
             return "there is nothing to sort"
-        if command == "use":
+        if command in ("use", "use_too"):
             if VIEWS[self.view] != "devices" or self._marked(snapshot) is None:
                 return "mark a device first (tab: devices)"
             gpu = self._marked(snapshot)
@@ -324,6 +323,19 @@ class MachinePane(Pane):
         if gpu is None or gpu.uuid is None:
             return
         self.bench.answer(device=AUTO if self._is_asked(gpu) else gpu.uuid)
+        self.post_message(self.Changed())
+
+    def do_use_too(self) -> None:
+        """Train on the marked device beside those that are chosen; again, and without it."""
+        snapshot = self.bench.snapshot
+        gpu = self._marked(snapshot) if snapshot is not None else None
+        if snapshot is None or gpu is None or gpu.uuid is None:
+            return
+        chosen = [one.uuid for one in snapshot.gpus if one.uuid and self._is_asked(one)]
+        chosen = [uuid for uuid in chosen if uuid != gpu.uuid] + (
+            [] if self._is_asked(gpu) else [gpu.uuid]
+        )
+        self.bench.answer(device="+".join(chosen) or AUTO)
         self.post_message(self.Changed())
 
     def do_when_busy(self) -> None:

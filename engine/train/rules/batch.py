@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any
 
 from tunewright.engine.data.example import DataFacts
+from tunewright.engine.plan import DEVICES
 from tunewright.engine.train.rules.book import Book
 from tunewright.hardware.memory.estimate import Device
 
@@ -32,7 +33,8 @@ def count_steps(values: Mapping[str, Any], rows: int) -> int:
     micro: int = values["training.per_device_train_batch_size"]
     accumulation: int = values["training.gradient_accumulation_steps"]
     epochs: float = values["training.num_train_epochs"]
-    return max(1, ceil(epochs * ceil(ceil(rows / micro) / accumulation)))
+    at_once: int = micro * values.get(DEVICES, 1)
+    return max(1, ceil(epochs * ceil(ceil(rows / at_once) / accumulation)))
 
 
 def decide_batch(
@@ -54,8 +56,9 @@ def decide_batch(
     length = values["training.max_length"]
     longest = length if values["training.packing"] else min(length, facts.length_max)
     fills = max(1, _MICRO_BATCH_TOKENS[device] // max(1, longest))
-    fixed = book.overrides.get("training.gradient_accumulation_steps", 1)
-    most = min(max(1, effective // fixed), micro_batch or fills, max(1, rows))
+    devices = values.get(DEVICES, 1)
+    fixed = book.overrides.get("training.gradient_accumulation_steps", 1) * devices
+    most = min(max(1, effective // fixed), micro_batch or fills, max(1, rows // devices))
     micro = 1 << (most.bit_length() - 1)
     because = f"{micro} rows of up to {longest} tokens at once"
     if micro_batch:
@@ -67,17 +70,21 @@ def decide_batch(
     micro = book.decide(
         "training.per_device_train_batch_size", micro, because, "batch.micro.tokens"
     )
-    accumulation = max(1, round(effective / micro))
-    steps = ceil(rows * epochs / (micro * accumulation))
+    accumulation = max(1, round(effective / (micro * devices)))
+    step = micro * accumulation * devices
+    steps = ceil(rows * epochs / step)
     why = ": the usual effective batch, stable without being slow"
-    if micro * accumulation != effective:
-        why = f", as the batch that you set gives; {effective} would be the rule"
+    if step != effective:
+        # Two devices of one row each make more than a rule of one row.
+        forced = "the batch that you set gives" if devices == 1 else "these devices give at least"
+        why = f", as {forced}; {effective} would be the rule"
     elif effective < 16:
         why = f": smaller than the usual 16, so that these rows still make about {steps} steps"
     book.decide(
         "training.gradient_accumulation_steps",
         accumulation,
-        f"{micro} x {accumulation} = {micro * accumulation} rows a step{why}",
+        f"{micro} x {accumulation}{f' x {devices} devices' if devices > 1 else ''} = {step} rows a "
+        f"step{why}",
         "batch.effective.rows",
     )
     book.decide(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from tunewright.engine.data.example import DataFacts
+from tunewright.engine.plan import DEVICES
 from tunewright.engine.train.method import Method
 from tunewright.engine.train.rules.batch import count_steps
 from tunewright.engine.train.rules.book import Book
@@ -20,6 +21,7 @@ def decide_cadence(book: Book, method: Method, rows: int, facts: DataFacts) -> N
     effective = (
         values["training.per_device_train_batch_size"]
         * values["training.gradient_accumulation_steps"]
+        * values.get(DEVICES, 1)
     )
     # An evaluated row costs about a third of a trained one: at most a tenth of the run's time.
     affordable = ceil(facts.eval_rows * 10 / 3 / effective)

@@ -20,6 +20,7 @@ from train_jobs import FACTS, Run
 from transformers.utils import chat_template_utils
 
 from tunewright.engine.eject import eject, render_script
+from tunewright.engine.plan import Decision, PlannedDevice
 from tunewright.engine.run.events import Evaluated
 from tunewright.engine.session import save_session
 from tunewright.hardware.errors import Problem
@@ -216,3 +217,59 @@ def test_a_session_without_a_plan_and_a_folder_in_use_are_refused(
     save_session(msgspec.structs.replace(run.session, plan=None), session)
     with pytest.raises(Problem, match="has no plan"):
         eject(session, tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_step_and_give_the_losses_of_one(
+    tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    """On gloo and the CPU, which stand for NCCL and two GPUs."""
+    whole = {"training.per_device_train_batch_size": 4, "training.gradient_accumulation_steps": 1}
+    run = trained(Run(tmp_path / "run", tiny_model, tiny_data, overrides=whole))
+    half = Run(tmp_path / "half", tiny_model, tiny_data, overrides=whole)
+    plan = half.session.plan
+    assert plan is not None
+    rows = Decision(2, "half of a step on each", "test")
+    shared = msgspec.structs.replace(
+        plan,
+        settings=plan.settings | {"training.per_device_train_batch_size": rows},
+        devices=tuple(PlannedDevice(str(n), f"GPU-{n}", "a GPU") for n in (0, 1)),
+    )
+    half.session = msgspec.structs.replace(half.session, plan=shared)
+    save_session(half.session, half.folder / "session.json")
+    script = eject(half.folder, tmp_path / "out")
+    text = script.with_name("accelerate.yaml").read_text()
+    assert "gpu_ids: 'GPU-0,GPU-1'" in text
+    assert "num_processes: 2" in text
+    # accelerate asks for MPI where there are no GPUs; its launcher is torchrun's otherwise.
+    clean = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "train.py"]
+    subprocess.run([sys.executable, *command], cwd=script.parent, env=clean, check=True)
+
+    losses, evaluated = history(script, 24)
+    assert losses == {step: pytest.approx(loss, rel=2e-3) for step, loss in run.losses.items()}
+    alone = {event.step: event.eval_loss for event in run.of(Evaluated)}
+    # Rows that fill the last batch of a process count twice.
+    assert evaluated == {step: pytest.approx(alone[step], rel=1e-2) for step in evaluated}
+    assert evaluated
+    assert (script.parent / "adapter" / "adapter_model.safetensors").is_file()
+
+
+def test_a_script_for_several_gpus_has_a_process_on_each(
+    tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    run = Run(tmp_path / "run", tiny_model, tiny_data)
+    plan = run.session.plan
+    assert plan is not None
+    devices = tuple(PlannedDevice(str(n), f"GPU-{n}", "a GPU") for n in (0, 1))
+    shared = msgspec.structs.replace(
+        plan, devices=devices, device=Decision("cuda", "the test says so", "test")
+    )
+    run.session = msgspec.structs.replace(run.session, plan=shared)
+    text = render_script(run.session, tiny_model, has_held_out=True)
+
+    compile(text, "train.py", "exec")
+    assert 'device_map={"": f"cuda:{os.environ.get(\'LOCAL_RANK\', 0)}"},' in text
+    assert "if trainer.is_world_process_zero():" in text
+    assert "python train.py" not in text
+    assert "accelerate launch --config_file accelerate.yaml train.py" in text

@@ -223,3 +223,25 @@ def test_a_box_opened_and_left_changes_nothing(walked: Callable[..., TunewrightA
         assert not app.bench.snapshot.simulated
 
     walked(lambda: box("RTX 4090"), walk)
+
+
+def test_several_devices_are_chosen_to_train_together(
+    walked: Callable[..., TunewrightApp],
+) -> None:
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await until(pilot, lambda: isinstance(app.bench.plan, Plan))
+        for key in ("space", "j", "plus", "j", "plus"):
+            await pilot.press(key)
+            await pilot.pause()
+        plan = app.bench.plan
+        assert isinstance(plan, Plan)
+        assert [device.label for device in plan.devices] == ["0", "1", "2"]
+        assert "* 2" in shown(app)
+        for key in ("plus", "k", "plus"):
+            await pilot.press(key)
+            await pilot.pause()
+        plan = app.bench.plan
+        assert isinstance(plan, Plan)
+        assert [device.label for device in plan.devices] == ["0"]
+
+    walked(lambda: box("8x H100 80GB"), walk)
