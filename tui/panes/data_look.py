@@ -127,8 +127,10 @@ class DataLook:
         return [finding for finding in self.findings() if len(self.rows_of(finding.id))]
 
     def row(self, number: int) -> Seen:
-        """One row, in the internal shape where it has one."""
-        assert self.index is not None
+        """One row, in the internal shape where it has one; an `IndexError` for one that is not
+        indexed (yet)."""
+        if self.index is None:
+            raise IndexError(number)
         place, raw = self.index.row(number)
         held = self._inspection is not None and bool(
             (source := next((s for s in self.index.sources if str(s.path) == place.file), None))
