@@ -106,7 +106,6 @@ def _look(path: Path, format: str) -> tuple[Groups, dict[str, dict[str, int]], i
     """(rows that are alike, labels by field, number of rows); a `Problem` when rows are wrong."""
     skip = tuple(f.name for f in families() if f.name not in _NEEDED)
     inspection = open_inspection(path, Options(format=format, skip=skip))
-    inspection.sources = [source._replace(side="train") for source in inspection.sources]
     inspection.one_side = True
     report = inspection.run()
     wrong = report.rows - report.facts.usable_rows

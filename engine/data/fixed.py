@@ -3,6 +3,7 @@ to which line. The source is only read."""
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,13 +18,14 @@ from tunewright.engine.data.fingerprint import fingerprint
 from tunewright.engine.data.fixes.fix import Applied, Before, Dropped, Row, parse_fix
 from tunewright.engine.data.inspect import open_inspection
 from tunewright.engine.data.keys import equal_pairs
-from tunewright.engine.data.readers.block import RawRow, Side
+from tunewright.engine.data.readers.block import Block, RawRow, Side, Wrong
 from tunewright.engine.data.shapes.find import Finder, parse_row, shape_named
 from tunewright.engine.data.sources import find_sources
 from tunewright.engine.files import fsync_folder
 from tunewright.hardware.errors import Problem
 
 MANIFEST_VERSION = "1"
+_BLOCK_ROWS = 1000
 # Families whose findings of single rows cost nothing to know.
 _ALWAYS = ("structure",)
 
@@ -51,11 +53,13 @@ class Outcome(msgspec.Struct, frozen=True):
     fingerprint: str
 
 
-def fixed_rows(path: Path, fixes: Sequence[str], format: str = "auto") -> Iterator[Done]:
+def fixed_rows(
+    path: Path, fixes: Sequence[str], format: str = "auto", strict: bool = True
+) -> Iterator[Done]:
     """Every row with the fixes applied, in order. Lines that hold no row at all are dropped only by
-    a fix that names their finding; else a `Problem`, as nothing is to vanish unsaid."""
-    made = [(text, *_made(text)) for text in fixes]
-    before, shape = _first_look(path, [ids for _, _, ids in made], format)
+    a fix that names their finding; else a `Problem`, as nothing is to vanish unsaid (they stay
+    without a value where this is not `strict`)."""
+    made, shape = _prepared(path, fixes, format)
     if any(parse_fix(text)[0].name == "rename" for text in fixes):
         # The rows get the shape that their new names give them.
         shape = None
@@ -67,7 +71,7 @@ def fixed_rows(path: Path, fixes: Sequence[str], format: str = "auto") -> Iterat
                 number += 1
                 looked, hits = look(raw)
                 row = Row(number, looked, hits, raw.value)
-                done = _through(row, Place(str(source.path), raw.line), made, before, look)
+                done = _through(row, Place(str(source.path), raw.line), made, look, strict)
                 yield done._replace(side=block.side or source.side)
 
 
@@ -101,12 +105,12 @@ class _Look:
 def _through(
     row: Row,
     place: Place,
-    made: Sequence[tuple[str, Applied, tuple[str, ...]]],
-    before: Before,
+    made: Sequence[_Made],
     look: _Look,
+    strict: bool,
 ) -> Done:
     changes: list[tuple[str, str, str]] = []
-    for text, apply, _ in made:
+    for text, apply, before in made:
         if changes and row.value is not row.looked.value:
             # What is wrong with a row is judged as the fixes before have left it.
             looked, hits = look(RawRow(row.looked.line, row.value))
@@ -117,7 +121,7 @@ def _through(
         value, told = result
         changes += [(text, change.field, change.what) for change in told]
         row = row._replace(value=value)
-    if row.looked.wrong and row.value is None:
+    if strict and row.looked.wrong and row.value is None:
         wrong = row.looked.wrong[0]
         raise Problem(
             f"{place} holds no row that could be written",
@@ -127,9 +131,63 @@ def _through(
     return Done(place, row.value, changes)
 
 
-def _made(text: str) -> tuple[Applied, tuple[str, ...]]:
-    fix, value = parse_fix(text)
-    return fix.make(value), fix.first_look(value)
+class _Made(NamedTuple):
+    """A fix ready to run, and what it needs to know of the whole set."""
+
+    text: str
+    apply: Applied
+    before: Before
+
+
+# Fixes that leave out rows and change none.
+_DROPPING = ("drop", "dedupe")
+
+
+def _prepared(path: Path, fixes: Sequence[str], format: str) -> tuple[list[_Made], str | None]:
+    """The fixes, each with a first look at the whole set as the changes before it leave it, and the
+    shape of most rows as they are."""
+    parsed = [parse_fix(text) for text in fixes]
+    ids = [fix.first_look(value) for fix, value in parsed]
+    # Fixes after the same last change share a look.
+    after: list[int] = []
+    last = 0
+    for at, (fix, _) in enumerate(parsed):
+        after.append(last)
+        if fix.name not in _DROPPING:
+            last = at + 1
+    looks: dict[int, Before] = {}
+    shape: str | None = None
+    for number in sorted({0, *(after[at] for at, wanted in enumerate(ids) if wanted)}):
+        asked = [ids[at] for at in range(len(fixes)) if after[at] == number]
+        before, told = _first_look(path, asked, format, fixes[:number])
+        looks[number] = before
+        shape = told if number == 0 else shape
+    nothing = Before({}, {})
+    return [
+        _Made(text, fix.make(value), looks.get(after[at], nothing))
+        for at, (text, (fix, value)) in enumerate(zip(fixes, parsed, strict=True))
+    ], shape
+
+
+class _Changed:
+    """The rows of all files as some fixes leave them, to be looked at as one file."""
+
+    def __init__(self, path: Path, fixes: Sequence[str], format: str) -> None:
+        self.path = path
+        self.side: Side = "train"
+        self.lies = False
+        self._fixes, self._format = fixes, format
+
+    def blocks(self) -> Iterator[Block]:
+        rows = fixed_rows(self.path, self._fixes, self._format, strict=False)
+        gone = Wrong("row", "left out", "a row", "shape.other")
+        while batch := list(itertools.islice(rows, _BLOCK_ROWS)):
+            # Rows keep their numbers, those that are left out too.
+            made = tuple(
+                RawRow(at, done.value, gone if done.value is None else None)
+                for at, done in enumerate(batch, 1)
+            )
+            yield Block(1, made=made)
 
 
 def _names(family: Family, fixes: Sequence[str]) -> bool:
@@ -138,9 +196,10 @@ def _names(family: Family, fixes: Sequence[str]) -> bool:
 
 
 def _first_look(
-    path: Path, asked: Sequence[tuple[str, ...]], format: str
+    path: Path, asked: Sequence[tuple[str, ...]], format: str, fixes: Sequence[str]
 ) -> tuple[Before, str | None]:
-    """What the fixes need to know of the whole set, and the shape of most rows."""
+    """What some fixes need to know of the whole set as `fixes` leave it, and the shape of most
+    rows."""
     ids = {id for group in asked for id in group}
     wanted = {"structure", "duplicates"} if ids & _REPEATS else {"structure"}
     if ids - _REPEATS:
@@ -148,8 +207,9 @@ def _first_look(
     skip = tuple(f.name for f in families() if f.name not in wanted)
     inspection = open_inspection(path, Options(format=format, skip=skip), most_rows=EVERY_ROW)
     # Sides do not matter to fixes: a repetition is one wherever it stands.
-    inspection.sources = [source._replace(side="train") for source in inspection.sources]
     inspection.one_side = True
+    if fixes:
+        inspection.instead = _Changed(path, fixes, format)
     report = inspection.run()
     total = inspection.total
     found = {id: set(total.rows.get(id, ())) for id in ids}

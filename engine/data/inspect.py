@@ -17,7 +17,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from shlex import quote
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -129,6 +129,19 @@ def _families() -> tuple[Family, ...]:
     return families()
 
 
+class Readable(Protocol):
+    """What rows are read from: a file, or rows on their way."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def side(self) -> Side: ...
+    @property
+    def lies(self) -> bool: ...
+    def blocks(self) -> Iterator[Block]:
+        """The rows, a few megabytes at a time."""
+
+
 class Inspection:
     """A check under way: `run` goes through the rows, `findings` says what there is so far."""
 
@@ -141,6 +154,8 @@ class Inspection:
         most_rows: int = MOST_ROWS,
     ) -> None:
         self.sources = sources
+        # Rows on their way are read instead of the files.
+        self.instead: Readable | None = None
         self._most_rows = most_rows
         self.options = options
         self.named = named
@@ -172,28 +187,28 @@ class Inspection:
                 return self._report()
             # Most rows have another shape than the first ones had: look again with that.
             again = msgspec.structs.replace(options, shape=wanted)
-            one_side = self.one_side
+            one_side, instead = self.one_side, self.instead
             self.__init__(  # type: ignore[misc]
                 self.sources, again, self.named, self._workers, self._most_rows
             )
-            self.one_side = one_side
+            self.one_side, self.instead = one_side, instead
             options = again
 
     # -- blocks
 
-    def side_of(self, source: Source, block: Block) -> Side:
+    def side_of(self, source: Readable, block: Block) -> Side:
         """The side of a block: that of its file, or of its split in the document."""
-        if source.side == "eval" or block.side is None or self.one_side:
-            return source.side
-        return block.side
+        if self.one_side:
+            return "train"
+        return source.side if source.side == "eval" or block.side is None else block.side
 
-    def _blocks(self, options: Options) -> Iterator[tuple[Source, Side, _Done]]:
-        waiting: deque[tuple[Source, Side, Future[_Done]]] = deque()
+    def _blocks(self, options: Options) -> Iterator[tuple[Readable, Side, _Done]]:
+        waiting: deque[tuple[Readable, Side, Future[_Done]]] = deque()
         pool: ProcessPoolExecutor | None = None
         seen = 0
         self._shape = options.shape
         try:
-            for source in self.sources:
+            for source in self.sources if self.instead is None else (self.instead,):
                 for block in source.blocks():
                     side = self.side_of(source, block)
                     if self._shape is None:
@@ -216,7 +231,7 @@ class Inspection:
             if pool is not None:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _take(self, source: Source, side: Side, done: _Done) -> None:
+    def _take(self, source: Readable, side: Side, done: _Done) -> None:
         total = self.total
         start = total.add_block(str(source.path), side, done.lines)
         total.add_hits(done.hits, start, done.lines)

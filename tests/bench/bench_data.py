@@ -2,6 +2,7 @@
 of `datasets.map` and datasketch that checks much less.
 
     python tests/bench/bench_data.py [10000 100000 1000000] [--plain-up-to 100000] [--tokens MODEL]
+        [--screen]
 
 The rows are ordinary English chat made from a seeded vocabulary, about 600 bytes each, with one in
 fifty repeated, one in a hundred changed in a word, and a sprinkle of everything that is looked for.
@@ -10,11 +11,16 @@ fifty repeated, one in a hundred changed in a word, and a sprinkle of everything
 from __future__ import annotations
 
 import json
+import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 COMMON = (
     "the of and to a in is that for it with as was on are be this by at from or have an not they "
@@ -156,7 +162,42 @@ def run(code: str, *arguments: str) -> dict[str, object]:
     return found
 
 
-def bench_data(counts: list[int], plain_up_to: int, model: str) -> None:
+def seconds_on_screen(path: Path, home: Path) -> tuple[float, float]:
+    """(seconds until rows, until the first finding stand on the real Data screen) from the moment
+    that the screen is asked for, in a real pseudo terminal."""
+    from terminal import Terminal
+
+    from tunewright.engine.session import VERSION, DataInput, Inputs, Session, save_session
+
+    # No model is read, which would take a core from the checks at some moment of the run.
+    inputs = Inputs(name="bench", model=str(home / "absent"), data=DataInput(path=str(path)))
+    save_session(Session(VERSION, inputs), home / "s.json")
+    environment = {**os.environ, "TUNEWRIGHT_HOME": str(home), "LANG": "C.UTF-8"}
+    program = str(Path(sys.executable).with_name("tunewright"))
+    with Terminal([program, "--session", str(home / "s.json")], environment, 100, 30) as screen:
+        screen.until("q quit")
+        screen.read(2)
+        screen.press("3")
+        started = time.monotonic()
+        rows = finding = 0.0
+        while not (rows and finding) and time.monotonic() - started < 60:
+            screen.read(0.02)
+            rows = rows or (time.monotonic() - started) * _lists_rows(screen.shown)
+            told = re.search(r"\d+ (error|warning|note|hint|info)", screen.shown)
+            finding = finding or (time.monotonic() - started) * (told is not None)
+        if not finding:
+            raise SystemExit(f"no finding was ever shown:\n{screen.shown}")
+        screen.press("q")
+        screen.read(1)
+        return rows, finding
+
+
+def _lists_rows(shown: str) -> bool:
+    """Whether a line holds a row: its number, and what is asked. The first line names the steps."""
+    return any(re.match(r"\W*\d+\s{2,}\w", line) for line in shown.splitlines()[1:])
+
+
+def bench_data(counts: list[int], plain_up_to: int, model: str, screen: bool) -> None:
     gib = 2**30
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
@@ -180,6 +221,12 @@ def bench_data(counts: list[int], plain_up_to: int, model: str) -> None:
                     f"  datasets.map + datasketch: {slow:.1f} s, {count / slow:,.0f} rows/s; peak "
                     f"RSS {int(str(plain['rss'])) / gib:.2f} GiB; {plain['near']} near duplicates"
                 )
+            if screen:
+                rows, finding = seconds_on_screen(path, Path(folder))
+                print(
+                    f"  on the Data screen: rows after {rows:.2f} s, "
+                    f"a finding after {finding:.2f} s"
+                )
             if model:
                 whole = run(OURS, str(path), model)
                 alone = run(TOKENS, str(path), model)
@@ -198,5 +245,6 @@ if __name__ == "__main__":
     parser.add_argument("rows", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--plain-up-to", type=int, default=10_000)
     parser.add_argument("--tokens", default="", metavar="MODEL")
+    parser.add_argument("--screen", action="store_true")
     asked = parser.parse_args()
-    bench_data(asked.rows, asked.plain_up_to, asked.tokens)
+    bench_data(asked.rows, asked.plain_up_to, asked.tokens, asked.screen)

@@ -126,6 +126,8 @@ class DataPane(Pane):
             self._look.stop()
         look = self._look = DataLook(data, base)
         self._shown = self._searched = self._tokens = None
+        # The rows of the data before are not these.
+        self._list()
 
         def told(_: object = None) -> None:
             if look is self._look:

@@ -140,7 +140,8 @@ class DataLook:
         return kept
 
     def row(self, number: int) -> Seen:
-        """One row, in the internal shape where it has one."""
+        """One row, in the internal shape where it has one; an `IndexError` for one that is not
+        indexed (yet)."""
         kept = self._whole.get(number)
         if kept is None:
             kept = self._read(number)
@@ -148,7 +149,8 @@ class DataLook:
         return kept
 
     def _read(self, number: int) -> Seen:
-        assert self.index is not None
+        if self.index is None:
+            raise IndexError(number)
         place, raw = self.index.row(number)
         held = self._inspection is not None and bool(
             (source := next((s for s in self.index.sources if str(s.path) == place.file), None))

@@ -224,3 +224,24 @@ def test_every_fix_is_a_file_that_says_how_it_is_named() -> None:
     for name, fix in known.items():
         assert fix.usage.startswith(name)
         assert parse_fix(f"{name}=x")[0] is fix
+
+
+def test_a_fix_sees_the_whole_set_as_those_before_it_have_left_it(tmp_path: Path) -> None:
+    rows = [
+        {"q_text": f"what is {n % 40} of the list", "a_text": f"item {n % 40}"} for n in range(60)
+    ]
+    path = write(tmp_path / "d.jsonl", rows)
+    renames = ["rename=q_text:prompt", "rename=a_text:completion"]
+    # Under names that nobody knows, no row says the same as another one.
+    assert sum(value is not None for value in apply(path, "dedupe", *renames)) == 60
+    kept = [value for value in apply(path, *renames, "dedupe") if value is not None]
+    assert kept == [
+        {"prompt": f"what is {n} of the list", "completion": f"item {n}"} for n in range(40)
+    ]
+    spaced = write(tmp_path / "s.jsonl", [
+        {"prompt": "q", "completion": "the answer"}, {"prompt": "q", "completion": " the answer "},
+    ])  # fmt: skip
+    assert len([v for v in apply(spaced, "trim", "dedupe") if v is not None]) == 1
+    (tmp_path / "b.jsonl").write_bytes(b"broken\n" + spaced.read_bytes())
+    mended = apply(tmp_path / "b.jsonl", "trim", "drop=json.broken", "dedupe")
+    assert mended == [None, {"prompt": "q", "completion": "the answer"}, None]

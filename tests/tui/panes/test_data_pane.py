@@ -11,9 +11,10 @@ from screens import drive, shown, until, write_session
 from textual.pilot import Pilot
 from tiny import TinyData
 
-from tunewright.engine.session import load_session, save_session
+from tunewright.engine.session import DataInput, load_session, save_session
 from tunewright.tui.app import TunewrightApp
 from tunewright.tui.panes.data import DataPane
+from tunewright.tui.panes.data_look import DataLook
 from tunewright.tui.widgets.long_rows import LongRows
 
 
@@ -145,3 +146,14 @@ def test_a_list_of_a_million_rows_fetches_what_is_seen(
         assert len(fetched) < 200
 
     drive(made, walk)
+
+
+def test_a_row_is_not_there_before_its_file_is_open(tmp_path: Path) -> None:
+    # A new path is given while the rows of the old one are still on the screen.
+    look = DataLook(DataInput(path=str(tmp_path / "absent.jsonl")), tmp_path)
+    with pytest.raises(IndexError):
+        look.row(0)
+    look.open()
+    assert look.problem is not None
+    with pytest.raises(IndexError):
+        look.row(0)
