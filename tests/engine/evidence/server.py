@@ -14,7 +14,8 @@ Messages = list[dict[str, str]]
 class ChatServer:
     """`answer` makes the text for the messages of a request; `seen` keeps the requests' bodies and
     `headers` their headers. With `nats`, one for each word of the last message, prompts are scored
-    as vLLM does: a token is a word. A context manager: `url` is the base that a person would name."""
+    as vLLM does: a token is a word. A context manager: `url` is the base that a person would
+    name."""
 
     def __init__(
         self,
