@@ -26,6 +26,8 @@ def verdict_lines(answers: Answers, verdict: Verdict) -> Iterator[str]:
     yield f"{verdict.title} ({_BASIS[verdict.spoke] if verdict.measured else _PROVISIONAL})"
     if verdict.measurement:
         yield from _wrapped(plain(verdict.measurement), "  ")
+    for lacking in verdict.not_measured:
+        yield from _wrapped(f"not measured: {plain(lacking)}", "  ")
     yield from _wrapped(f"confidence {verdict.confidence}: {verdict.confidence_because}", "  ")
     if verdict.answered_by_facts:
         counted = ", ".join(f"{id} {value}" for id, value in verdict.answered_by_facts.items())

@@ -59,6 +59,7 @@ def decide(answers: Answers, facts: Facts, named: Named | None = None) -> Verdic
         measured=facts.measured is not None and not facts.broken,
         spoke=_spoke(answers, facts, case, verdict),
         measurement=None if facts.measured is None else facts.measured.headline(),
+        not_measured=facts.measured.unknown if facts.measured else (),
         repair=facts.troubles,
     )
 

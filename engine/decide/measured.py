@@ -63,7 +63,7 @@ class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retrieval is from documents, not from training rows; `found`: the share of rows with the answer
     in a passage that it gave. `examples_save`: nats an answer that
     examples in the prompt save. `pilot_rows`: the most rows that were trained on; `expected` the
-    figure to expect at twice as many.
+    figure to expect at twice as many. `unknown`: what was not measured, each with its reason.
     """
 
     metric: str
@@ -81,6 +81,7 @@ class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     examples_save: tuple[float, float, float] | None = None
     pilot_rows: int | None = None
     expected: float | None = None
+    unknown: tuple[str, ...] = ()
 
     @property
     def answer(self) -> Literal["fails", "partly", "works"] | None:
@@ -198,7 +199,22 @@ def measured_of(evidence: Evidence, pilot: Pilot | None, seed: int) -> Measured:
         examples_save=None if saved is None else (saved.mean, saved.low, saved.high),
         pilot_rows=pilot.points[-1].rows if pilot and pilot.points else None,
         expected=pilot.expected if pilot else None,
+        unknown=_unknown(evidence, pilot),
     )
+
+
+def _unknown(evidence: Evidence, pilot: Pilot | None) -> tuple[str, ...]:
+    found = []
+    if evidence.no_likelihood:
+        found.append(f"how likely the wanted answers are: {evidence.no_likelihood}")
+    if pilot is None and evidence.served_as is not None:
+        found.append(
+            "what a training would bring: a model at a server cannot be trained; where its folder "
+            "is at hand, measure that: --model FOLDER"
+        )
+    elif pilot is not None and not pilot.points:
+        found.append(f"what a training would bring: {pilot.verdict}")
+    return tuple(found)
 
 
 def _paired(

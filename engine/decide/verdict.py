@@ -51,7 +51,8 @@ class Verdict(msgspec.Struct, frozen=True):
     counts answered in a person's stead. `training` is empty unless the verdict is to train.
     `measured` False: by rules only, provisional until tried on a person's own rows. `spoke`: what
     led to the verdict; "both" where the rules alone would have come to it too. `measurement`: the
-    figures in a line. `repair`: what is wrong with the rows, what to repair first standing first.
+    figures in a line; `not_measured`: what they lack, each with its reason. `repair`: what is wrong
+    with the rows, what to repair first standing first.
     """
 
     verdict: Verdicts
@@ -69,4 +70,5 @@ class Verdict(msgspec.Struct, frozen=True):
     measured: bool = False
     spoke: Spoke = "rules"
     measurement: str | None = None
+    not_measured: tuple[str, ...] = ()
     repair: tuple[Trouble, ...] = ()

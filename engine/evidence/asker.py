@@ -24,11 +24,22 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Asker(Protocol):
-    """Answers greedily; the last message of each example is the reference answer, never shown."""
+    """Answers greedily; the last message of each example is the reference answer, which no prompt
+    shows."""
 
     @property
     def plain(self) -> bool:
         """Whether turns have to be kept apart by the prompt itself: there is no template."""
+        ...
+
+    @property
+    def served_as(self) -> str | None:
+        """The model's name at a server; None for one of a folder."""
+        ...
+
+    @property
+    def no_likelihood(self) -> str:
+        """Why reference answers cannot be scored, once that is known; "" while they can."""
         ...
 
     def fits(self, example: Example) -> bool:

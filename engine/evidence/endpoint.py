@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from math import exp, fsum, isfinite
 from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,6 +46,7 @@ class EndpointAsker:
         self.url = checked_url(url)
         self._limit = max_new_tokens
         self._between = between
+        self.no_likelihood = ""
         self.served_as = served_as or self._first_model()
 
     def fits(self, example: Example) -> bool:
@@ -80,8 +82,51 @@ class EndpointAsker:
     def likelihood(
         self, examples: Sequence[Example], on_row: Callable[[int], None]
     ) -> Likelihood | None:
-        """Chat servers do not score given answers."""
-        return None
+        """From the log-probabilities of a prompt that ends in the reference answer, where the
+        server gives them (vLLM's `prompt_logprobs`); without the end of the turn."""
+        nats, counts = [], []
+        for done, example in enumerate(examples):
+            scored = None if self.no_likelihood else self._scored(example)
+            if scored is None:
+                on_row(len(examples) - done)
+                return None
+            nats.append(scored[0])
+            counts.append(scored[1])
+            on_row(1)
+        mean = fsum(nats) / sum(counts)
+        perplexity = exp(mean) if mean < 700 else float("inf")
+        return Likelihood(mean, perplexity, sum(counts), tuple(nats), tuple(counts))
+
+    def _scored(self, example: Example) -> tuple[float, int] | None:
+        """Nats of the reference answer and its tokens; None, with the reason kept, where the server
+        does not say."""
+        self._between()
+        turns = [turn.turn() for turn in example.messages]
+        rest = {"model": self.served_as, "max_tokens": 1, "temperature": 0}
+        ending = {"add_generation_prompt": False, "continue_final_message": True}
+        try:
+            found = self._post(
+                "/chat/completions",
+                {"messages": turns, "prompt_logprobs": 0, **ending, **rest},
+            )
+            entries = found.get("prompt_logprobs")
+            if not isinstance(entries, list):
+                self.no_likelihood = "this server gives no log-probabilities of a prompt"
+                return None
+            before = self._post("/chat/completions", {"messages": turns[:-1], **rest})
+        except Refused as refused:
+            self.no_likelihood = (
+                f"this server gives no log-probabilities of a prompt: {refused.why}"
+            )
+            return None
+        used = before.get("usage")
+        start = used.get("prompt_tokens") if isinstance(used, dict) else None
+        answer = _logprobs(entries[start:]) if isinstance(start, int) else None
+        wanted = example.messages[-1].content.strip()
+        if not answer or "".join(text for text, _ in answer).strip() != wanted:
+            self.no_likelihood = "the tokens of the answer cannot be told from the prompt's"
+            return None
+        return -fsum(value for _, value in answer), len(answer)
 
     def _first_model(self) -> str:
         name = _first(self._call("/models", None), "data", self.url).get("id")
@@ -103,7 +148,7 @@ class EndpointAsker:
                 text = response.read(_MOST_BYTES)
         except urllib.error.HTTPError as error:
             told = error.read(300).decode(errors="replace")
-            raise _odd(self.url, f"{path}: HTTP {error.code}: {told}") from error
+            raise Refused(self.url, path, error.code, told) from error
         except (OSError, ValueError) as error:
             raise Problem(
                 f"{self.url} does not answer",
@@ -118,6 +163,14 @@ class EndpointAsker:
         if not isinstance(found, dict):
             raise _odd(self.url, f"{path}: no JSON object")
         return found
+
+
+class Refused(Problem):
+    """The server answered, and would not do what was asked."""
+
+    def __init__(self, url: str, path: str, code: int, told: str) -> None:
+        odd = _odd(url, f"{path}: HTTP {code}: {told}")
+        super().__init__(odd.what, why=odd.why, cure=odd.cure, exit=odd.exit)
 
 
 class _StayHere(urllib.request.HTTPRedirectHandler):
@@ -186,6 +239,20 @@ def _first(found: dict[str, Any], field: str, url: str) -> dict[str, Any]:
         raise _odd(url, f"its answer has no {field}")
     first: dict[str, Any] = values[0]
     return first
+
+
+def _logprobs(entries: Sequence[Any]) -> list[tuple[str, float]] | None:
+    """Text and log-probability of each token of a prompt; None where one is not as it should be.
+    An entry holds the token itself first, by its id."""
+    found = []
+    for entry in entries:
+        token = next(iter(entry.values()), None) if isinstance(entry, dict) else None
+        text = token.get("decoded_token") if isinstance(token, dict) else None
+        value = token.get("logprob") if isinstance(token, dict) else None
+        if not isinstance(text, str) or not isinstance(value, int | float) or not isfinite(value):
+            return None
+        found.append((text, float(value)))
+    return found
 
 
 def _odd(url: str, why: str) -> Problem:

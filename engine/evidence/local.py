@@ -41,6 +41,9 @@ class LocalAsker:
         self._threads = threads
         self._between = between
 
+    no_likelihood = ""
+    served_as: str | None = None
+
     @property
     def plain(self) -> bool:
         return self._renderer.rendering == "plain"

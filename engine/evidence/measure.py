@@ -100,13 +100,11 @@ def measure_arm(
     form: AnswerForm,
     seed: int,
     advance: Callable[[int], None],
-    *,
-    likelihood: bool,
 ) -> Arm:
     """Ask every row and score what is said; the likelihood of the reference answers beside it."""
     started = time.monotonic()
     examples = [prompt.example for prompt in prompts]
-    likely = asker.likelihood(examples, advance) if likelihood else None
+    likely = asker.likelihood(examples, advance)
     said = asker.ask(examples, lambda: advance(1))
     retrieved = tuple(prompt.retrieved for prompt in prompts) if plan.source else ()
     wants = [example.messages[-1].content for example in examples]

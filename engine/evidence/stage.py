@@ -128,7 +128,7 @@ def run(job: Job) -> None:
             between=_obey(job),
         )
         job.emit(Note(text=f"asking {asker.served_as} at {asker.url}"))
-        _measure(job, drawn, asker, None, asker.served_as, started)
+        _measure(job, drawn, asker, None, started)
         return
     from tunewright.engine.prove.models import load_base, release
     from tunewright.engine.train.trainer import quiet_libraries
@@ -136,7 +136,7 @@ def run(job: Job) -> None:
     quiet_libraries()
     model = load_base(job)
     local, threads = local_asker(job, model, drawn.held, answer_tokens(job, drawn.form))
-    _measure(job, drawn, local, threads, None, started)
+    _measure(job, drawn, local, threads, started)
     del model, local
     release()
 
@@ -172,7 +172,6 @@ def _measure(
     drawn: Drawn,
     asker: Asker,
     threads: Threads | None,
-    served_as: str | None,
     started: float,
 ) -> None:
     from tunewright.engine.prove.measure import Pace
@@ -193,8 +192,7 @@ def _measure(
             why="each prompt and its answer together exceed the model's context",
             cure="shorten the rows, or take a model with a longer context",
         )
-    likely = served_as is None
-    pace = Pace(job, "evidence", len(arranged.rows) * len(arms) * (2 if likely else 1))
+    pace = Pace(job, "evidence", len(arranged.rows) * len(arms) * 2)
     wants = [row.messages[-1].content for row in arranged.rows]
     measured: list[Arm] = []
     if drawn.form != "text":
@@ -211,12 +209,11 @@ def _measure(
             drawn.form,
             seed,
             pace.advance,
-            likelihood=likely,
         )
         measured.append(arm)
         primary = PRIMARY[drawn.form]
         job.emit(Note(text=f"{arm.title}: {told(arm.figures[primary])} {NAMES[primary]}"))
-    result = _result(job, drawn, arranged, prompts, tuple(measured), threads, served_as, started)
+    result = _result(job, drawn, arranged, prompts, tuple(measured), threads, asker, started)
     best = result.best("prompting")
     assert best is not None
     for number, want, got in zip(result.rows, result.wants, best.answers, strict=True):
@@ -238,7 +235,7 @@ def _result(
     prompts: Prompts,
     arms: tuple[Arm, ...],
     threads: Threads | None,
-    served_as: str | None,
+    asker: Asker,
     started: float,
 ) -> Evidence:
     primary = PRIMARY[drawn.form]
@@ -264,9 +261,9 @@ def _result(
         examples_help=examples_help(by_id["instruction"], shown, job.session.inputs.seed)
         if shown
         else None,
-        no_likelihood="" if served_as is None else "a chat server does not score given answers",
+        no_likelihood=asker.no_likelihood,
         max_new_tokens=answer_tokens(job, drawn.form),
-        served_as=served_as,
+        served_as=asker.served_as,
         threads=threads,
         seconds=round(time.monotonic() - started, 3),
     )

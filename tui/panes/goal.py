@@ -284,6 +284,8 @@ def verdict_lines(verdict: Verdict, width: int, *, whole: bool) -> list[Text]:
         for reason in reasons[: None if whole else 2]:
             lines += wrapped(f" {mark} {plain(reason.sentence)}", width, 3)
     if whole:
+        for lacking in verdict.not_measured:
+            lines += wrapped(Text(f" ~ not measured: {plain(lacking)}", "dim"), width, 3)
         for change in verdict.would_change[:3]:
             lines += wrapped(Text(f" ? {plain(change.sentence)}", "dim"), width, 3)
         lines += wrapped(f"next: {plain(verdict.next_step.sentence)}", width, 6)

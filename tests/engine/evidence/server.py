@@ -13,9 +13,16 @@ Messages = list[dict[str, str]]
 
 class ChatServer:
     """`answer` makes the text for the messages of a request; `seen` keeps the requests' bodies and
-    `headers` their headers. A context manager: `url` is the base that a person would name."""
+    `headers` their headers. With `nats`, one for each word of the last message, prompts are scored
+    as vLLM does: a token is a word. A context manager: `url` is the base that a person would
+    name."""
 
-    def __init__(self, answer: Callable[[Messages], str], status: int = 200) -> None:
+    def __init__(
+        self,
+        answer: Callable[[Messages], str],
+        status: int = 200,
+        nats: Callable[[Messages], list[float]] | None = None,
+    ) -> None:
         self.seen: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         server = self
@@ -32,6 +39,9 @@ class ChatServer:
                     self.send_response(status)
                     self.send_header("Location", "http://127.0.0.1:9/elsewhere")
                     self.end_headers()
+                    return
+                if "prompt_logprobs" in body and nats is not None:
+                    self._say(_scored(body, nats))
                     return
                 text = answer(body["messages"])
                 words = sum(len(m["content"].split()) for m in body["messages"])
@@ -64,3 +74,24 @@ class ChatServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def _scored(body: dict[str, Any], nats: Callable[[Messages], list[float]]) -> dict[str, Any]:
+    """As vLLM answers: the first token of a prompt has nothing before it, so no entry."""
+    assert body["continue_final_message"] is True
+    assert body["add_generation_prompt"] is False
+    *before, last = body["messages"]
+    told = [word for m in before for word in m["content"].split()]
+    entries: list[Any] = [None] + [_entry(word, -1.0) for word in told[1:]]
+    words = last["content"].split()
+    for n, (word, value) in enumerate(zip(words, nats(body["messages"]), strict=True)):
+        entries.append(_entry(word if n == 0 else f" {word}", -value))
+    return {
+        "choices": [{"message": {"content": "x"}, "finish_reason": "length"}],
+        "usage": {"prompt_tokens": len(entries)},
+        "prompt_logprobs": entries,
+    }
+
+
+def _entry(text: str, value: float) -> dict[str, Any]:
+    return {"17": {"logprob": value, "rank": 1, "decoded_token": text}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,58 @@ def test_it_is_asked_greedily_without_the_reference_answer(monkeypatch: pytest.M
     assert body["messages"] == [{"role": "user", "content": "one two"}]
     assert (body["temperature"], body["max_tokens"]) == (0, 7)
     assert "Authorization" not in server.headers[0]
+
+
+def _answer(question: str, answer: str) -> Example:
+    return Example((Message("user", question), Message("assistant", answer)), Place("f", 1))
+
+
+def test_answers_are_scored_where_the_server_gives_the_log_probabilities_of_a_prompt() -> None:
+    told: list[int] = []
+    with ChatServer(lambda _: "x", nats=lambda m: [2.0] * len(m[-1]["content"].split())) as server:
+        asker = EndpointAsker(server.url, None, max_new_tokens=7)
+        rows = [_answer("one two", "red lamp"), _answer("three", " blue big chair ")]
+        found = asker.likelihood(rows, told.append)
+    assert found is not None
+    assert found.row_nats == (4.0, 6.0)
+    assert found.row_tokens == (2, 3)
+    assert (found.nats_per_token, found.tokens) == (2.0, 5)
+    assert found.perplexity == pytest.approx(math.e**2)
+    assert asker.no_likelihood == ""
+    assert sum(told) == 2
+    # The reference answer is shown only where it is scored, never where an answer is asked for.
+    for body in server.seen:
+        shown = body["messages"][-1]["role"] == "assistant"
+        assert shown is ("prompt_logprobs" in body)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({}, "this server gives no log-probabilities of a prompt"),
+        ({"status": 400}, "HTTP 400"),
+    ],
+)
+def test_where_a_server_does_not_say_the_reason_is_kept_and_it_is_asked_once(
+    more: dict[str, Any], told: str
+) -> None:
+    counted: list[int] = []
+    with ChatServer(lambda _: "x", **more) as server:
+        asker = EndpointAsker(server.url, "m", max_new_tokens=7)
+        rows = [_answer("one", "red lamp")] * 3
+        assert asker.likelihood(rows, counted.append) is None
+        assert asker.likelihood(rows, counted.append) is None
+    assert told in asker.no_likelihood
+    assert len(server.seen) == 1
+    assert sum(counted) == 6
+
+
+def test_a_server_whose_tokens_do_not_spell_the_answer_is_not_believed() -> None:
+    """A template that rewrites the answer, or joins its first letters to what stands before."""
+    with ChatServer(lambda _: "x", nats=lambda m: [1.0] * len(m[-1]["content"].split())) as server:
+        asker = EndpointAsker(server.url, "m", max_new_tokens=7)
+        assert asker.likelihood([_answer("one", "red  lamp")], lambda _: None) is None
+    assert "cannot be told from" in asker.no_likelihood
 
 
 def test_a_key_comes_from_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,6 +172,9 @@ def test_a_whole_run_at_an_endpoint_decides_for_retrieval_and_answers_with_citat
         found = json.loads(done.stdout)
         assert (found["verdict"], found["spoke"]) == ("rag", "measurement")
         assert "12 rows" in found["measurement"]
+        likely, training = found["not_measured"]
+        assert "no log-probabilities of a prompt" in likely
+        assert "cannot be trained" in training
         run = found["next_step"]["command"].removeprefix("tunewright ask ")
         (place,) = (live.home / "runs").iterdir()
         assert place.name == run
