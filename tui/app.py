@@ -24,14 +24,12 @@ from tunewright.engine.devices import AUTO
 from tunewright.engine.environment import read_environment
 from tunewright.engine.files import write_atomic
 from tunewright.engine.homes import state_home
-from tunewright.engine.places import places
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.run.view import RunView
 from tunewright.engine.session import Environment, Session
 from tunewright.engine.text import plain
 from tunewright.hardware.errors import Exit, Problem
 from tunewright.hardware.snapshot import Snapshot
-from tunewright.hardware.watch import Watch
 from tunewright.tui.ascii import AsciiFilter
 from tunewright.tui.commands import COMMANDS, Command, of_pane, on_key
 from tunewright.tui.ended import Endings, living_runs, notify
@@ -40,7 +38,6 @@ from tunewright.tui.line import LineApp
 from tunewright.tui.looking import look_at_model, look_at_rows
 from tunewright.tui.panes.pane import MOST_COPIED, Pane
 from tunewright.tui.screens.ask import Ask
-from tunewright.tui.screens.guide import guide_lines
 from tunewright.tui.screens.keys import key_lines
 from tunewright.tui.screens.palette import Palette
 from tunewright.tui.screens.text import LongText, box_width
@@ -130,7 +127,7 @@ class TunewrightApp(LineApp):
         self.plain_ascii = plain_ascii
         self.notify_command = notify
         self._typed_before = keys
-        self._here = machine or Watch(places())
+        self._here = machine or _ThisMachine()
         self._machine = self._here if invented is None else lambda: invented
         # The device that was chosen here, while another machine is planned on.
         self._device_here: str | None = None
@@ -532,6 +529,9 @@ class TunewrightApp(LineApp):
 
     def do_help(self) -> None:
         commands = [(c, self.why_not(c.name)) for c in of_pane(self.pane.STEP)]
+        # With it comes a reader of TOML.
+        from tunewright.tui.screens.guide import guide_lines
+
         at, width = step(self.pane.STEP), box_width(self)
         lines = [*key_lines(commands, width), *guide_lines(at.id, width)]
         self.push_screen(LongText(f"{at.title}: {at.question}", lines))
@@ -571,6 +571,22 @@ class TunewrightApp(LineApp):
             self.set_focus(focus)
             if not event.value:
                 event.input.display = False
+
+
+class _ThisMachine:
+    """The machine now. What reads it is imported at the first look, which a thread takes once the
+    first paint is done."""
+
+    def __init__(self) -> None:
+        self._watch: Callable[[], Snapshot] | None = None
+
+    def __call__(self) -> Snapshot:
+        if self._watch is None:
+            from tunewright.engine.places import places
+            from tunewright.hardware.watch import Watch
+
+            self._watch = Watch(places())
+        return self._watch()
 
 
 def _light_terminal() -> bool:

@@ -1,23 +1,29 @@
-"""Looking at the model and the data that a session names: slow, so it is done in a thread."""
+"""Looking at the model and the data that a session names: slow, so it is done in a thread.
+
+What reads rows and tokens is imported there too: it takes 10 ms that the first paint need not wait.
+"""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from tunewright.engine.data.example import DataFacts
-from tunewright.engine.data.prepared import Rows, look_at_data, read_split
-from tunewright.engine.data.tokens import Renderer
-from tunewright.engine.decide.facts import Facts, facts_of_rows
 from tunewright.engine.homes import cache_home
 from tunewright.engine.model import resolve_model
 from tunewright.engine.model_fingerprint import model_fingerprint
 from tunewright.engine.session import DataInput, Inputs
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.shapes import ModelShape, read_shape
+
+if TYPE_CHECKING:
+    from tunewright.engine.data.example import DataFacts
+    from tunewright.engine.data.prepared import Rows
+    from tunewright.engine.data.tokens import Renderer
+    from tunewright.engine.decide.facts import Facts
 
 
 class ModelFound(msgspec.Struct, frozen=True):
@@ -47,6 +53,7 @@ class DataFound(msgspec.Struct, frozen=True):
 
 def look_at_model(inputs: Inputs, base: Path, say: Callable[[str], None]) -> ModelFound | Problem:
     """Find and read the model; the demo model is fetched when it is not there yet (`say` tells)."""
+    from tunewright.engine.data.tokens import Renderer
     from tunewright.engine.demo.smollm2 import ensure_demo_model
     from tunewright.engine.model import DEMO_MODEL
 
@@ -66,6 +73,9 @@ def look_at_rows(inputs: Inputs, base: Path, model: ModelFound | Problem) -> Dat
 
     On a bench a file may change: only a launched session holds on to its fingerprints.
     """
+    from tunewright.engine.data.prepared import look_at_data, read_split
+    from tunewright.engine.decide.facts import facts_of_rows
+
     fresh = msgspec.structs.replace(inputs.data, fingerprint=None, eval_fingerprint=None)
     inputs = msgspec.structs.replace(inputs, data=fresh)
     try:

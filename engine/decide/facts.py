@@ -9,9 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from tunewright.engine.data.checks.check import MOST_TEXT
 from tunewright.engine.data.example import DataFacts, Example
-from tunewright.engine.data.split import prompt_key
 from tunewright.engine.decide.measured import Measured
 from tunewright.engine.suspect.trouble import Trouble, troubles
 
@@ -113,6 +111,10 @@ def facts_of_rows(examples: Sequence[Example], held: Sequence[Example] = ()) -> 
     `answers` stays None for answers that only a tokenizer could call short or not. Troubles are
     looked for in the first million letters of a turn, as the checks do.
     """
+    # The checks and the reading of rows behind them, which a verdict without rows does not need.
+    from tunewright.engine.data.checks.check import MOST_TEXT
+    from tunewright.engine.data.split import prompt_key
+
     rows = [(prompt_key(e), e.messages[-1].content) for e in examples]
     distinct = set(rows)
     answers_to = Counter(prompt for prompt, _ in distinct)
