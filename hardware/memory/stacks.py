@@ -55,6 +55,22 @@ class Stack(msgspec.Struct, frozen=True):
     norms_in_float32: bool = False
 
 
+_LITGPT = Stack(
+    "litgpt",
+    "litgpt 0.x, bitsandbytes 0.42, torch 2.2-2.4: bf16-true, logits in chunks of 128",
+    autocast=False,
+    repeats_kv="always",
+    logit_bytes=(8, 8),
+    # Fabric casts what a 16-bit model returns to float32; log-softmax has that size too.
+    chunked_logit_bytes=(8, 8),
+    keeps_fused_qkv=True,
+    fused_qkv=True,
+    keeps_4bit_inputs=2,
+    quantises_head=True,
+    untied=True,
+    norms_in_float32=True,
+)
+
 _ROWS = (
     Stack(
         "trl-1.16",
@@ -112,35 +128,12 @@ _ROWS = (
         # met: read off the 37 published figures, which no count explains.
         reserved_loose=1.5,
     ),
-    Stack(
-        "litgpt",
-        "litgpt 0.x, bitsandbytes 0.42, torch 2.2-2.4: bf16-true, logits in chunks of 128",
-        autocast=False,
-        repeats_kv="always",
-        logit_bytes=(8, 8),
-        # Fabric casts what a 16-bit model returns to float32; log-softmax has that size too.
-        chunked_logit_bytes=(8, 8),
-        keeps_fused_qkv=True,
-        fused_qkv=True,
-        keeps_4bit_inputs=2,
-        quantises_head=True,
-        untied=True,
-        norms_in_float32=True,
-    ),
-    Stack(
-        "litgpt-2023",
-        "lit-gpt of October 2023, bitsandbytes 0.41: as above; the longest row comes first",
-        autocast=False,
-        repeats_kv="always",
-        logit_bytes=(8, 8),
-        # Fabric casts what a 16-bit model returns to float32; log-softmax has that size too.
-        chunked_logit_bytes=(8, 8),
-        keeps_fused_qkv=True,
-        fused_qkv=True,
+    _LITGPT,
+    msgspec.structs.replace(
+        _LITGPT,
+        id="litgpt-2023",
+        said="lit-gpt of October 2023, bitsandbytes 0.41: as above; the longest row comes first",
         keeps_4bit_inputs=1,
-        quantises_head=True,
-        untied=True,
-        norms_in_float32=True,
     ),
     Stack(
         "torchtune-0.2",
