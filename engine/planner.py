@@ -4,40 +4,31 @@ is pure: the same inputs and the same recorded facts give the same plan on any m
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from tunewright.engine.devices import Choice, choose_device
-from tunewright.engine.evidence.given import EvidenceInput, is_endpoint
+from tunewright.engine.devices import choose_device
+from tunewright.engine.evidence.given import is_endpoint
+from tunewright.engine.method_choice import choose_method
+from tunewright.engine.method_fit import fit_method
 from tunewright.engine.plan import (
-    Alternative,
-    Decision,
     MethodFit,
     Plan,
-    PlannedStage,
     told_fit,
 )
-from tunewright.engine.prove.defaults import default_settings as proof_settings
+from tunewright.engine.planned_stages import planned_stages
 from tunewright.engine.replay import (
     Difference,
     environment_of,
     expectation_of,
     plan_differences,
 )
-from tunewright.engine.run.stages import EVIDENCE, STAGES
 from tunewright.engine.session import Inputs, Recorded, Session
-from tunewright.engine.train.defaults import default_settings, lighter
-from tunewright.engine.train.method import Method
 from tunewright.engine.train.names import parse_settings
 from tunewright.engine.train.registry import method, methods
 from tunewright.engine.train.rules.consistency import refuse_foreign
 from tunewright.hardware.errors import Problem
-from tunewright.hardware.fit import judge
-from tunewright.hardware.memory.calibration import corrected, correction_for, key_of
-from tunewright.hardware.memory.estimate import Device, MemoryEstimate, TrainingSetup
-from tunewright.hardware.memory.stages import Proof, asking_peak, stage_peaks, with_stages
-from tunewright.hardware.memory.training import estimate_training
 from tunewright.hardware.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -151,10 +142,10 @@ def make_plan(inputs: Inputs, recorded: Recorded) -> Plan:
     if inputs.method != "auto":
         refuse_foreign(overrides, method(inputs.method))
     candidates = {
-        candidate.id: _fit(candidate, inputs, overrides, recorded, choice)
+        candidate.id: fit_method(candidate, inputs, overrides, recorded, choice)
         for candidate in methods().values()
     }
-    chosen = _choose(inputs.method, {id: fit for id, (_, fit) in candidates.items()})
+    chosen = choose_method(inputs.method, {id: fit for id, (_, fit) in candidates.items()})
     settings, fit = candidates[chosen.value]
     _check_length(settings["training.max_length"].value, recorded)
     _check_seed(settings["training.seed"].value)
@@ -163,7 +154,7 @@ def make_plan(inputs: Inputs, recorded: Recorded) -> Plan:
         device=choice.decision,
         devices=choice.planned,
         settings=settings,
-        stages=_stages(inputs),
+        stages=planned_stages(inputs),
         fits=tuple(fit for _, fit in candidates.values()),
         warnings=(
             *choice.warnings,
@@ -192,218 +183,6 @@ def _check_length(max_length: int, recorded: Recorded) -> None:
             cure=f"--set max_length={data.length_max}, a model with a longer context, or shorter "
             "rows",
         )
-
-
-def _fit(
-    candidate: Method,
-    inputs: Inputs,
-    overrides: dict[str, Any],
-    recorded: Recorded,
-    choice: Choice,
-) -> tuple[dict[str, Decision], MethodFit]:
-    """The candidate's settings and how they fit: the first of its lighter variants that does, or
-    the lightest when none does."""
-    device, capability, free_bytes = choice.device, choice.capability, choice.free_bytes
-    # A setting of another method's group says nothing here; it was refused if a method was named.
-    own = {k: v for k, v in overrides.items() if _concerns(k, candidate)}
-
-    def tried(
-        micro_batch: int | None, checkpointing: bool
-    ) -> tuple[dict[str, Decision], MethodFit]:
-        settings = default_settings(
-            candidate,
-            recorded.data,
-            recorded.model,
-            device=device,
-            capability=capability,
-            seed=inputs.seed,
-            overrides=own,
-            micro_batch=micro_batch,
-            checkpointing=checkpointing,
-            devices=max(1, len(choice.gpus)),
-        )
-        values = {key: decision.value for key, decision in settings.items()}
-        setup = candidate.training_setup(device, capability, values, recorded.data.length_max)
-        settings = _with_proof(settings, recorded, overrides)
-        asked = "evaluation.batch_size" in overrides
-        estimate, settings = _estimate(candidate, inputs, recorded, setup, settings, asked)
-        if inputs.evidence is not None:
-            estimate, settings = _asking(
-                inputs.evidence, recorded, setup, settings, estimate, free_bytes
-            )
-        fit = MethodFit(candidate.id, judge(estimate, free_bytes), free_bytes, estimate)
-        return settings | _evidence(inputs, recorded, settings, device), fit
-
-    settings, fit = tried(None, False)
-    first = settings["training.per_device_train_batch_size"].value
-    for micro_batch, checkpointing in lighter(first):
-        if fit.verdict == "fits":
-            break
-        settings, fit = tried(micro_batch, checkpointing)
-    return settings, fit
-
-
-def _estimate(
-    candidate: Method,
-    inputs: Inputs,
-    recorded: Recorded,
-    setup: TrainingSetup,
-    settings: dict[str, Decision],
-    asked: bool,
-) -> tuple[MemoryEstimate, dict[str, Decision]]:
-    """The step, corrected by what earlier runs measured, and the stages around it. A proof of
-    fewer rows at once (unless a number was `asked` for) rather than one that decides what fits."""
-    estimate = estimate_training(recorded.model, setup)
-    if inputs.correct_memory and recorded.peaks:
-        packages = recorded.environment.packages
-        key = key_of(candidate.id, recorded.model.model_type, setup.device, packages)
-        correction = correction_for(key, recorded.peaks)
-        if correction is not None:
-            estimate = corrected(estimate, correction)
-    decided = settings["evaluation.batch_size"]
-    rows = decided.value
-    while True:
-        proof = Proof(
-            rows=rows,
-            prompt=recorded.data.length_max,
-            new_tokens=settings["evaluation.max_new_tokens"].value,
-        )
-        whole = with_stages(estimate, stage_peaks(recorded.model, setup, proof))
-        if asked or rows == 1 or whole.expected_bytes == estimate.expected_bytes:
-            break
-        rows //= 2
-    if rows != decided.value:
-        because = f"{rows} rows a batch: more would take more memory than a training step"
-        fewer = Decision(rows, because, "evaluation.batch-memory")
-        settings = settings | {"evaluation.batch_size": fewer}
-    return whole, settings
-
-
-def _asking(
-    given: EvidenceInput,
-    recorded: Recorded,
-    setup: TrainingSetup,
-    settings: dict[str, Decision],
-    estimate: MemoryEstimate,
-    free_bytes: int,
-) -> tuple[MemoryEstimate, dict[str, Decision]]:
-    """The estimate with the stage that asks long prompts, and as many of them at once as fit."""
-    from tunewright.engine.evidence.plan import asking_settings, longest_prompt, most_new_tokens
-
-    new_tokens = most_new_tokens(given, settings["evaluation.max_new_tokens"].value)
-    context = recorded.model.max_position_embeddings
-    prompt = longest_prompt(given, recorded.data, context, new_tokens)
-    rows = asked = settings["evaluation.batch_size"].value
-    while True:
-        proof = Proof(rows=rows, prompt=prompt, new_tokens=new_tokens)
-        peak = asking_peak("evidence", recorded.model, setup, proof)
-        whole = with_stages(estimate, (*estimate.stages, peak))
-        if rows == 1 or judge(whole, free_bytes) == "fits":
-            return whole, settings | asking_settings(prompt, rows, asked)
-        rows //= 2
-
-
-def _concerns(key: str, candidate: Method) -> bool:
-    group = key.partition(".")[0]
-    return group in candidate.groups or group not in {
-        group for other in methods().values() for group in other.groups
-    }
-
-
-def _with_proof(
-    settings: dict[str, Decision], recorded: Recorded, overrides: dict[str, Any]
-) -> dict[str, Decision]:
-    """Add the settings of evaluation and merge, with what was asked for."""
-    proof = proof_settings(recorded.data)
-    for key, value in overrides.items():
-        if key in proof:
-            because = f"you set it; advised was {proof[key].value!r}"
-            proof[key] = Decision(value, because, "override")
-    return settings | proof
-
-
-def _evidence(
-    inputs: Inputs, recorded: Recorded, settings: dict[str, Decision], device: Device
-) -> dict[str, Decision]:
-    """The settings of evidence and pilot, where a session asks for them."""
-    if inputs.evidence is None:
-        asked = [id for id in EVIDENCE if id in (inputs.stages or ())]
-        if asked:
-            raise Problem(
-                f"a training has no stage {asked[0]}",
-                why="what is measured before a decision is said by inputs.evidence of a session",
-                cure="tunewright decide --data DATA --model MODEL",
-            )
-        return {}
-    from tunewright.engine.evidence.plan import evidence_settings
-
-    new_tokens = settings["evaluation.max_new_tokens"].value
-    return evidence_settings(
-        inputs.evidence, recorded.data, new_tokens, recorded.model.parameters, device
-    )
-
-
-def _choose(asked: str, fits: dict[str, MethodFit]) -> Decision:
-    """The method, and why. LoRA first: it loses nothing measurable against full fine-tuning on
-    small data sets (arXiv:2305.14314; arXiv:2405.09673 names limits) and needs the least care."""
-    if asked != "auto":
-        method(asked)
-        return Decision(
-            asked, f"asked for; it {told_fit(fits[asked])}", "method.asked", _others(asked, fits)
-        )
-    for wanted in ("fits", "tight"):
-        for id in ("lora", "qlora"):
-            if fits[id].verdict == wanted:
-                return Decision(id, _because(id, fits), f"method.{id}-{wanted}", _others(id, fits))
-    smallest = min(fits.values(), key=lambda fit: fit.estimate.expected_bytes)
-    return Decision(
-        smallest.method,
-        f"nothing fits: even this, the smallest, {told_fit(smallest)}",
-        "method.nothing-fits",
-        _others(smallest.method, fits),
-    )
-
-
-def _because(id: str, fits: dict[str, MethodFit]) -> str:
-    if id == "qlora" and fits["lora"].verdict != "fits":
-        return f"LoRA on a 16-bit base {told_fit(fits['lora'])}; QLoRA {told_fit(fits['qlora'])}"
-    return f"LoRA is the first choice where it fits, and it {told_fit(fits[id])}"
-
-
-def _others(chosen: str, fits: dict[str, MethodFit]) -> tuple[Alternative, ...]:
-    return tuple(
-        Alternative(id, f"{methods()[id].trade_off}; {told_fit(fit)}")
-        for id, fit in fits.items()
-        if id != chosen
-    )
-
-
-def _stages(inputs: Inputs) -> tuple[PlannedStage, ...]:
-    """The stages to run, in their own order; a `Problem` for one that cannot run as asked."""
-    asked = inputs.stages
-    known = [stage.id for stage in STAGES]
-    for name in asked or ():
-        if name not in known:
-            raise Problem(
-                f"there is no stage {name!r}",
-                why=f"the stages are {', '.join(known)}",
-                cure=f"--stages {','.join(s.id for s in STAGES if not s.asked)}",
-            )
-    if asked is not None and not asked:
-        raise Problem(
-            "no stage is left to run", why="the list of stages is empty", cure="--stages train"
-        )
-    chosen = [s for s in STAGES if (not s.asked if asked is None else s.id in asked)]
-    ids = {stage.id for stage in chosen}
-    for stage in chosen:
-        for needed in stage.needs:
-            if needed not in ids:
-                raise Problem(
-                    f"the stage {stage.id!r} cannot run without {needed!r}",
-                    why=f"it takes what {needed!r} gave in the same run",
-                    cure="--stages " + ",".join(k for k in known if k in ids | {needed}),
-                )
-    return tuple(PlannedStage(stage.id, stage.title) for stage in chosen)
 
 
 def _warnings(recorded: Recorded, fit: MethodFit, max_length: int) -> tuple[str, ...]:

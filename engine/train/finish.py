@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tunewright.engine.measured_peaks import remember
+from tunewright.engine.pace import machine_of
 from tunewright.engine.run.events import Memory
 from tunewright.engine.run.job import Job
 from tunewright.engine.train import checkpoints
@@ -60,7 +61,7 @@ def report(
     resumed: checkpoints.Checkpoint | None,
 ) -> None:
     """Tell the peak beside its prediction and write results/train.json."""
-    what, predicted, safe, measured = tell_peak(job, method)
+    what, predicted, safe, measured = tell_peak(job, method, _speed(job, watch))
     state = trainer.state
     losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
     evaluations = {
@@ -97,6 +98,20 @@ def report(
             measured_peak_bytes=measured,
             resumed_from=resumed.step if resumed else None,
         ),
+    )
+
+
+def _speed(job: Job, watch: Watch) -> MeasuredSpeed | None:
+    """The speed of the last steps, for later plans of this model here."""
+    plan, recorded, rate = job.session.plan, job.session.recorded, watch.tokens_per_second
+    if plan is None or recorded is None or rate is None:
+        return None
+    return MeasuredSpeed(
+        tokens_per_second=round(rate, 2),
+        parameters=recorded.model.parameters,
+        seq_len=min(plan.value("training.max_length"), recorded.data.length_max),
+        micro_batch=plan.value("training.per_device_train_batch_size"),
+        machine=machine_of(plan, recorded),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from tunewright.engine.pace import machine_of
 from tunewright.engine.run.events import Progress
 from tunewright.engine.run.job import Job, Stopped
 from tunewright.engine.text import size
@@ -46,8 +47,9 @@ def run(job: Job) -> None:
     """Take the two steps and write results/probe.json; nothing of them is kept. `Stopped` when
     asked to leave in between."""
     quiet_libraries()
-    plan = job.session.plan
+    plan, recorded = job.session.plan, job.session.recorded
     assert plan is not None
+    assert recorded is not None
     method = method_of(plan.method.value)
     reset_host_peak()
     # From the second micro-batch on the gradients of the first are there; more change nothing.
@@ -86,10 +88,10 @@ def run(job: Job) -> None:
     tokens = width * len(longest) * micro_batches
     speed = MeasuredSpeed(
         tokens_per_second=round(tokens / seconds, 2),
-        parameters=_parameters(job),
+        parameters=recorded.model.parameters,
         seq_len=width,
         micro_batch=len(longest),
-        machine=_machine(job),
+        machine=machine_of(plan, recorded),
     )
     what, predicted, safe, measured = tell_peak(job, method, speed)
     job.save_result(
@@ -152,18 +154,3 @@ def _as_callback(clock: _Clock) -> Any:
         name: staticmethod(getattr(clock, name)) for name in ("on_train_begin", "on_step_end")
     }
     return type("ClockCallback", (TrainerCallback,), methods)()
-
-
-def _parameters(job: Job) -> int:
-    recorded = job.session.recorded
-    assert recorded is not None
-    return recorded.model.parameters
-
-
-def _machine(job: Job) -> str:
-    from tunewright.engine.pace import machine_of
-
-    plan, recorded = job.session.plan, job.session.recorded
-    assert plan is not None
-    assert recorded is not None
-    return machine_of(plan, recorded)

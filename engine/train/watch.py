@@ -69,6 +69,12 @@ class Watch:
         """Training time so far over all attempts, without pauses."""
         return self._seconds_before + time.monotonic() - self._started
 
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Of the last steps, padding not counted; None before the first."""
+        busy = sum(seconds for seconds, _, _ in self._recent)
+        return sum(tokens for _, tokens, _ in self._recent) / busy if busy else None
+
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.target = min(state.max_steps, self._job.max_steps or state.max_steps)
         self._mark = time.monotonic()
@@ -197,9 +203,7 @@ class Watch:
                 learning_rate=rate,
                 grad_norm=norm if norm is not None and math.isfinite(norm) else None,
                 tokens=tokens,
-                tokens_per_second=round(sum(n for _, n, _ in self._recent) / busy, 2)
-                if busy
-                else 0.0,
+                tokens_per_second=round(self.tokens_per_second or 0.0, 2),
                 step_seconds=round(self._busy / max(1, self._busy_steps), 4),
                 eta_seconds=round(left * a_step + evaluations * self._eval_seconds, 1),
                 host_bytes=host_peak_bytes(),

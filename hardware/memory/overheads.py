@@ -58,7 +58,7 @@ def with_overheads(
     range, and a safe bound at the high end of everything. `stranded`: bytes of freed blocks whose
     kind the tensors of the peak cannot use."""
     if setup.device == "cpu":
-        return _on_cpu(setup, items)
+        return _on_cpu(shape, setup, items)
     return _on_cuda(shape, setup, stack, items, host_bytes, stranded)
 
 
@@ -121,11 +121,7 @@ def _on_cuda(
         safe_bytes=max(high, reserved.safe_bytes + fixed[2]),
         assumptions=(
             *_assumptions(setup, stack, f"{_RESERVED[2]:.0%} unused blocks"),
-            *(
-                [f"{shape.model_type!r} is no family that is known: sized as a plain decoder"]
-                if shape.approximate
-                else []
-            ),
+            *_unknown(shape),
         ),
         allocated=allocated,
         reserved=reserved,
@@ -133,8 +129,9 @@ def _on_cuda(
     )
 
 
-def _on_cpu(setup: TrainingSetup, items: list[MemoryItem]) -> MemoryEstimate:
+def _on_cpu(shape: ModelShape, setup: TrainingSetup, items: list[MemoryItem]) -> MemoryEstimate:
     tensors = sum(item.bytes for item in items)
+    doubt = 0.03 + (_UNKNOWN_FAMILY if shape.approximate else 0.0)
     # What is allocated once and stays leaves no holes.
     loose = sum(item.bytes for item in items if item.id not in _STATIC)
     of = "of what comes and goes in a step"
@@ -150,15 +147,27 @@ def _on_cpu(setup: TrainingSetup, items: list[MemoryItem]) -> MemoryEstimate:
             "fragmentation", int(loose * _CPU_SLACK[1]), f"freed blocks not given back: {spread}"
         ),
     )
-    low = _CPU_LIBRARIES[0] + int(tensors * 0.97 + loose * _CPU_SLACK[0])
-    high = _CPU_LIBRARIES[2] + int(tensors * 1.03 + loose * _CPU_SLACK[2])
+    low = _CPU_LIBRARIES[0] + int(tensors * (1 - doubt) + loose * _CPU_SLACK[0])
+    high = _CPU_LIBRARIES[2] + int(tensors * (1 + doubt) + loose * _CPU_SLACK[2])
     return MemoryEstimate(
         items=whole,
         expected_bytes=sum(item.bytes for item in whole),
         low_bytes=low,
         high_bytes=high,
         safe_bytes=high,
-        assumptions=_assumptions(setup, None, f"{_CPU_SLACK[2]:.0%} unused blocks ({of})"),
+        assumptions=(
+            *_assumptions(setup, None, f"{_CPU_SLACK[2]:.0%} unused blocks ({of})"),
+            *_unknown(shape),
+        ),
+    )
+
+
+def _unknown(shape: ModelShape) -> tuple[str, ...]:
+    if not shape.approximate:
+        return ()
+    return (
+        f"{shape.model_type!r} is no family that is known: sized as a plain decoder, in a range "
+        f"wider by {_UNKNOWN_FAMILY:.0%} on each side",
     )
 
 

@@ -9,7 +9,8 @@ from tunewright.engine.train.rules.book import Book
 from tunewright.hardware.memory.estimate import Device
 from tunewright.hardware.shapes import ModelShape
 
-_PACKED_LENGTH = 2048
+# On a CPU a packed sequence is no longer than a few rows: its attention and loss grow with it.
+_PACKED_LENGTH: dict[Device, int] = {"cuda": 2048, "cpu": 512}
 
 
 def decide_loss(book: Book, facts: DataFacts) -> None:
@@ -37,13 +38,14 @@ def decide_loss(book: Book, facts: DataFacts) -> None:
 def decide_length(book: Book, facts: DataFacts, shape: ModelShape, device: Device) -> None:
     """Packing and the longest sequence."""
     context = shape.max_position_embeddings
-    short = facts.length_p95 * 4 <= _PACKED_LENGTH and facts.length_max <= _PACKED_LENGTH
-    room = context is None or context >= _PACKED_LENGTH
+    packed_length = _PACKED_LENGTH[device]
+    short = facts.length_p95 * 4 <= packed_length and facts.length_max <= packed_length
+    room = context is None or context >= packed_length
     pays = device == "cuda" and facts.rows >= 1000 and short and room
     if pays:
         because = (
             f"95 % of {facts.rows} rows have at most {facts.length_p95} tokens: several in one "
-            f"sequence of {_PACKED_LENGTH} leave no padding; sdpa keeps them apart"
+            f"sequence of {packed_length} leave no padding; sdpa keeps them apart"
         )
     elif device == "cpu":
         because = (
@@ -64,7 +66,7 @@ def decide_length(book: Book, facts: DataFacts, shape: ModelShape, device: Devic
             "packing.eval_single",
         )
     longest = ceil(facts.length_max / 64) * 64
-    wanted = max(longest, _PACKED_LENGTH) if packed else longest
+    wanted = max(longest, packed_length) if packed else longest
     length = min(wanted, context) if context else wanted
     cut = facts.length_max > length
     if cut:
