@@ -333,7 +333,9 @@ def _alone() -> None:
 
 
 def _not_looked(options: Options) -> tuple[str, ...]:
-    told = ["names of people: only a model tells them, and none is used here"]
+    told = []
+    if options.names is None:
+        told.append("names of people, which only a model tells: --names MODEL (of spaCy)")
     if options.tokenizer is None:
         told.append("lengths in tokens and the chat template: --tokenizer MODEL")
     told += [f"{name}: asked to be left out" for name in options.skip]

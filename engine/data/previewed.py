@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from tunewright.engine.data.checks.check import MOST_TEXT
 from tunewright.engine.data.example import Example, Finding, Place
 from tunewright.engine.data.known_templates import KNOWN, known
 from tunewright.engine.data.preflight import BOS_DOUBLED, NOT_ENDED, NOTHING_TRAINED, check_row
@@ -166,6 +167,9 @@ def _row(
 ) -> RowPreview:
     if isinstance(normal, str):
         return RowPreview(place, (), normal)
+    if _letters(normal) > MOST_TEXT:
+        told = f"it has over {MOST_TEXT:,} characters: split it into rows of a document's part"
+        return RowPreview(place, (), told)
     if normal.text is not None:
         return RowPreview(place, (_text_side(normal.text, renderer, whole),))
     sides = []
@@ -177,6 +181,11 @@ def _row(
     except Problem as problem:
         return RowPreview(place, tuple(sides), f"{problem.what}: {problem.why}")
     return RowPreview(place, tuple(sides))
+
+
+def _letters(normal: Normal) -> int:
+    messages = (*normal.messages, *normal.chosen, *normal.rejected)
+    return len(normal.text or "") + sum(len(message.content) for message in messages)
 
 
 def _side(name: Any, tokens: Tokens, renderer: Renderer, whole: bool) -> Side:

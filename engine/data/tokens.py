@@ -26,6 +26,8 @@ IGNORED = -100
 _BATCH = 256
 # Where only their number is wanted, an encoding is gone at once.
 _COUNTED = 1000
+_COUNTED_CHARACTERS = 4 << 20
+_LONG = 1 << 20
 
 
 class Tokens(NamedTuple):
@@ -140,10 +142,15 @@ class Renderer:
                 yield encoding.ids
 
     def count_all(self, texts: Sequence[str]) -> Iterator[int]:
-        """Tokens of each text, as `encode_all` gives them, without making a list of them."""
-        for start in range(0, len(texts), _COUNTED):
-            batch = texts[start : start + _COUNTED]
-            yield from map(len, self.tokenizer.encode_batch_fast(batch, add_special_tokens=False))
+        """Tokens of each text, as `encode_all` gives them, without making a list of them. A text
+        of millions of characters is counted in parts that begin with a space, which may cost a
+        token at each seam, as its encoding would take a hundred times its size."""
+        for batch in _batches(texts):
+            parts = [list(_parts_of(text)) for text in batch]
+            flat = [part for several in parts for part in several]
+            counts = map(len, self.tokenizer.encode_batch_fast(flat, add_special_tokens=False))
+            for several in parts:
+                yield sum(itertools.islice(counts, len(several)))
 
     def prompt_text(
         self, messages: tuple[Message, ...], tools: Sequence[dict[str, Any]] = ()
@@ -252,6 +259,29 @@ class Renderer:
         token = self.special_tokens.get(name)
         found: int | None = None if token is None else self.tokenizer.token_to_id(token)
         return found
+
+
+def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Texts that are encoded at once: so many of them, or so many characters."""
+    start = length = 0
+    for at, text in enumerate(texts):
+        if at > start and (at - start >= _COUNTED or length + len(text) > _COUNTED_CHARACTERS):
+            yield texts[start:at]
+            start, length = at, 0
+        length += len(text)
+    if start < len(texts):
+        yield texts[start:]
+
+
+def _parts_of(text: str) -> Iterator[str]:
+    """A text, or the parts of a long one, cut before spaces as far as there are any."""
+    start = 0
+    while len(text) - start > _LONG:
+        end = text.rfind(" ", start + 1, start + _LONG)
+        end = end if end > start else start + _LONG
+        yield text[start:end]
+        start = end
+    yield text[start:] if start else text
 
 
 def _reach(ids: list[int], bound: list[int], text_agrees: bool) -> int | None:

@@ -52,6 +52,9 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
     parser.add_argument(
+        "--names", metavar="MODEL", help="a spaCy model (package or folder) that tells names"
+    )
+    parser.add_argument(
         "--details",
         action="store_true",
         help="with --json: the confidence, lengths, labels, examples and fixes too",
@@ -146,6 +149,10 @@ def _check(options: argparse.Namespace) -> int:
     if options.eval_data is not None:
         held = _resolved(options.eval_data)[0]
     folder = None if options.tokenizer is None else str(tokenizer_folder(options.tokenizer))
+    if options.names is not None:
+        from tunewright.engine.data.people import tagger
+
+        tagger(options.names)
     report = check_data(
         path,
         Options(
@@ -153,6 +160,7 @@ def _check(options: argparse.Namespace) -> int:
             tokenizer=folder,
             max_length=options.max_length,
             skip=tuple(options.skip),
+            names=options.names,
         ),
         eval_path=held,
     )

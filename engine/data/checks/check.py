@@ -57,7 +57,7 @@ class Options(msgspec.Struct, frozen=True):
     """How to check. `format` as in `Finder`; `shape` is the one that all rows should have;
     `tokenizer` a model folder whose tokens are counted; `max_length` the length at which rows would
     be cut; `skip` names families that are left out; `two_sides`: some rows are held out, and
-    may leak."""
+    may leak; `names` is a spaCy model that tells names of people."""
 
     format: str = "auto"
     shape: str | None = None
@@ -65,6 +65,7 @@ class Options(msgspec.Struct, frozen=True):
     max_length: int | None = None
     skip: tuple[str, ...] = ()
     two_sides: bool = False
+    names: str | None = None
 
 
 class Looked:

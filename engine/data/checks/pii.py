@@ -1,5 +1,4 @@
-"""Personal data: what can be told by form and checksum. Names are not looked for: that needs a
-model, and none is at hand here."""
+"""Personal data: what can be told by form and checksum, and names where a model is at hand."""
 
 from __future__ import annotations
 
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from tunewright.engine.data.checks.check import Family, Hits, Kind, Looked, Options, around
 from tunewright.engine.data.identifiers import ip_kind, is_card, is_iban, national_id
+from tunewright.engine.data.people import people
 
 _REDACT = "replace it: --fix redact (or redact={name}), or remove the rows: --fix drop={id}"
 
@@ -30,6 +30,12 @@ KINDS = (
     _kind("address", "street addresses"),
     _kind("example", "addresses of private nets, or set aside for examples")._replace(
         severity="info"
+    ),
+    Kind(
+        "pii.name",
+        "info",
+        "{count} rows hold what a model takes for names of people",
+        "right for people in public life; replace others at the source, or remove the rows",
     ),
 )
 
@@ -163,6 +169,10 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
 
 
 def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
+    if options.names is not None:
+        for row, found in zip(rows, people([r.text for r in rows], options.names), strict=True):
+            if found:
+                hits.add("pii.name", row.line, *_placed(row, Span(*found[0], "name")))
     for row in rows:
         if not _DIGIT.search(row.text) and "@" not in row.text:
             continue

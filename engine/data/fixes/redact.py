@@ -9,7 +9,11 @@ from tunewright.engine.data.fixes.fix import Applied, Before, Change, Dropped, F
 from tunewright.engine.data.fixes.texts import map_texts
 from tunewright.hardware.errors import Problem
 
-KINDS = (*(kind.id.removeprefix("pii.") for kind in pii.KINDS), "secret")
+# A name that a model may have made up is not replaced by itself.
+KINDS = (
+    *(kind.id.removeprefix("pii.") for kind in pii.KINDS if kind.id != "pii.name"),
+    "secret",
+)
 
 
 def _make(value: str) -> Applied:

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from tunewright.engine.data import tokens
 from tunewright.engine.data.checks.check import Family, Options, families, kinds
 from tunewright.engine.data.example import Finding
 from tunewright.engine.data.inspect import Report, check_data
 from tunewright.engine.data.sources import find_sources
+from tunewright.engine.data.tokens import Renderer
 from tunewright.engine.text import agreeing
 
 NOUNS = (
@@ -382,6 +384,21 @@ def test_a_row_of_fifty_megabytes_is_checked(tmp_path: Path) -> None:
     assert {"text.repetition", "row.long"} <= set(found(report))
     assert report.lengths is not None
     assert report.lengths.high > 50_000_000
+
+
+def test_a_text_of_megabytes_is_counted_in_parts(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renderer = Renderer.open(tiny_model)
+    texts = ["a b", "word and more of it " * 400, "", "unbroken" * 300, "the end"]
+    whole = [len(ids) for ids in renderer.encode_all(texts)]
+    assert list(renderer.count_all(texts)) == whole
+    monkeypatch.setattr(tokens, "_LONG", 500)
+    monkeypatch.setattr(tokens, "_COUNTED_CHARACTERS", 900)
+    counted = list(renderer.count_all(texts))
+    assert counted[:3] == whole[:3]
+    assert abs(counted[3] - whole[3]) <= 5
+    assert counted[4] == whole[4]
 
 
 def test_lying_names_are_told(tmp_path: Path) -> None:
