@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -67,7 +68,24 @@ def load_answers(path: Path) -> Answers:
         return msgspec.json.decode(blob.removeprefix(b"\xef\xbb\xbf"), type=Answers)
     except msgspec.ValidationError as error:
         raise Problem(
-            f"{path} holds an answer that is not understood", why=str(error), cure=schema
+            f"{path} holds an answer that is not understood",
+            why=str(error) + _meant(str(error)),
+            cure=schema,
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(f"{path} is not JSON", why=str(error), cure=schema) from error
+
+
+_CHOICES = {"prompting": Prompting, "knowledge": Knowledge, "quality": Quality}
+
+
+def _meant(told: str) -> str:
+    """What a wrong answer may have meant: the values of its field, or the field that is nearest."""
+    from difflib import get_close_matches
+
+    field = re.search(r"\$\.(\w+)", told)
+    if field is not None and field[1] in _CHOICES:
+        return f": it is {', '.join(get_args(_CHOICES[field[1]]))}"
+    unknown = re.search(r"unknown field `([^`]*)`", told)
+    near = get_close_matches(unknown[1], Answers.__struct_fields__, 1) if unknown else []
+    return f": is {near[0]} meant?" if near else ""

@@ -80,6 +80,13 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return any(trouble.severe and trouble.id != "leaked" for trouble in self.troubles)
 
     @property
+    def unprovable(self) -> bool:
+        """So many held-out rows stand in training that nothing could show what a training brought;
+        a measurement leaves them out, and goes by the others."""
+        found = self.trouble("leaked")
+        return found is not None and found.severe and self.measured is None
+
+    @property
     def constant(self) -> bool:
         """Every row, or nearly every one, has the same answer, whatever is asked."""
         alone = self.distinct_answers == 1 and (self.rows or 0) > 1

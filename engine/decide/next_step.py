@@ -61,6 +61,12 @@ def next_step(
     severe = [trouble for trouble in case.facts.troubles if trouble.severe]
     if severe and verdict in ("collect_data", "fine_tune", "fine_tune_rag"):
         first = severe[0]
+        if first.id == "leaked":
+            return NextStep(
+                f"repair first: {first.message}; {first.repair}, or hold rows out anew, which puts "
+                "nothing alike on both sides:",
+                f"tunewright data split {data} --out SPLIT",
+            )
         return NextStep(
             f"repair first: {first.message}; {first.repair}, then count again. What is missing, "
             "and a template for it, is written by this",

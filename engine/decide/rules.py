@@ -360,7 +360,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "prompting.fails",
         lambda c: c.prompting == "fails" and c.blamed_on_behaviour,
-        (("fine_tune", STRONG), ("prompting", -STRONG)),
+        (("fine_tune", VERY_STRONG), ("prompting", -STRONG)),
         _said("prompting was tried and does not reach the output that is wanted"),
         checklist("format"),
     ),

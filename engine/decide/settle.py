@@ -56,6 +56,7 @@ def settle(case: Case) -> Verdicts:
 
 def _trainable(case: Case, need: int) -> bool:
     """Rows that nobody has counted are not held against training: the verdict tells the doubt."""
-    if case.few or case.quality == "low" or case.facts.constant or case.facts.broken:
+    facts = case.facts
+    if case.few or case.quality == "low" or facts.constant or facts.broken or facts.unprovable:
         return False
     return not case.thin or (case.quality == "high" and need >= TRAIN_THIN_FROM)

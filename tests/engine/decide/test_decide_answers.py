@@ -55,12 +55,13 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        ({"prompting": "great"}, "$.prompting"),
+        ({"prompting": "great"}, "$.prompting`: it is untried, fails, partly, works"),
         ({"examples": -1}, "$.examples"),
         ({"examples": "many"}, "$.examples"),
         ({"examples": 1.5}, "$.examples"),
         ({"behaviour": 1}, "$.behaviour"),
-        ({"behavior": True}, "behavior"),
+        ({"behavior": True}, "is behaviour meant?"),
+        ({"zzz": True}, "unknown field `zzz`"),
         ({"quality": ["high"]}, "$.quality"),
         ([], "array"),
         ("{", "JSON"),

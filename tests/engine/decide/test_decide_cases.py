@@ -483,7 +483,7 @@ CASES = [
         "fails, and nothing is missing",
         NO | FREE | {"prompting": "fails", "behaviour": False, "examples": 0},
         {},
-        "prompting",
+        "collect_data",
         "low",
         ("prompting.nothing_missing",),
     ),

@@ -245,6 +245,13 @@ ADVISED = (
     Advised("two thousand preferences, no rows", DPO,
             NEW | {"prompting": "fails", "examples": 0, "quality": "high",
                    "preference_pairs": 2000}, "fine_tune"),
+    Advised("prompting fails, nothing is missing, and there is no row", OPENAI_ACCURACY,
+            NONE | CHEAP | {"prompting": "fails", "behaviour": False, "examples": 0},
+            "collect_data"),
+    Advised("retrieval is too slow and too dear, the facts stand still", OPENAI_ACCURACY,
+            KNOWS | good(3000) | {"prompting": "fails", "behaviour": True, "repetitive": True,
+                                  "latency_critical": True, "token_cost_critical": True},
+            "fine_tune"),
     Advised("good rows that need no training: a prompt does it", MICROSOFT_BOTH,
             NEW | good(2000) | {"prompting": "works", "repetitive": True}, "prompting"),
 )  # fmt: skip

@@ -153,7 +153,7 @@ def test_few_questions_are_asked_in_common_cases() -> None:
         (Answers(**missing, prompting="fails", examples=800, preference_pairs=0), Facts(),
          [*more, "examples", "preference_pairs", "quality"]),
         (Answers(**missing, prompting="fails", preference_pairs=0), rows,
-         [*more, "preference_pairs", "quality"]),
+         [*start, "knowledge", "preference_pairs", "quality"]),
         (Answers(**(missing | {"behaviour": False, "knowledge": "changes_daily"}),
                  prompting="fails"), rows, more),
     ):  # fmt: skip

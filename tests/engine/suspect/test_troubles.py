@@ -8,7 +8,9 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
+from measured_figures import figures
 
 from tunewright.engine.data.example import Example, Message, Place
 from tunewright.engine.decide.answers import Answers
@@ -158,7 +160,12 @@ def test_held_out_rows_in_training() -> None:
     assert "repair first: 40 of 50 held-out rows stand in the training rows" in (
         found.next_step.sentence
     )
-    assert "data.leaked_most" in {reason.rule for reason in found.against}
+    assert found.verdict == "collect_data"
+    assert "data.leaked_most" in {reason.rule for reason in found.because}
+    assert found.next_step.command == "tunewright data split DATA --out SPLIT"
+    # What was measured went by the rows that are not in training, so its figure counts.
+    measured = msgspec.structs.replace(facts, measured=figures(2, None, 45))
+    assert decide(WANTS_TRAINING, measured).verdict == "fine_tune"
 
 
 def check(id: str, pairs: list[tuple[str, str]]) -> str:
