@@ -150,6 +150,11 @@ class LineApp(App[int]):
             # Back from a suspension: nothing is laid out anew, so nothing is painted.
             self.send()
 
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        # A cursor that blinks is the only thing that an idle screen would send.
+        if isinstance(event.widget, Input):
+            event.widget.cursor_blink = False
+
     def do_redraw(self) -> None:
         """Send all of it anew: something else wrote to the terminal."""
         self._cells.forget()
