@@ -40,7 +40,6 @@ class Template:
         import jinja2
 
         self.source = source
-        self._special = special_tokens
         try:
             self._template = _environment(day).from_string(source)
         except jinja2.TemplateSyntaxError as error:
@@ -49,6 +48,7 @@ class Template:
                 why=f"line {error.lineno}: {error.message}",
                 cure="repair chat_template.jinja in the model folder, or take another model folder",
             ) from error
+        self._known = {**self._template.globals, **special_tokens}
 
     @property
     def asks_for_the_day(self) -> bool:
@@ -67,15 +67,18 @@ class Template:
         turns = [message.turn() for message in messages]
         parts: list[str] = []
         length = 0
+        given = {
+            **self._known,
+            # None, as transformers passes: to a template "not given" is another thing.
+            "messages": turns,
+            "tools": list(tools) or None,
+            "documents": None,
+            "add_generation_prompt": add_generation_prompt,
+        }
         try:
-            for part in self._template.generate(
-                # None, as transformers passes: to a template "not given" is another thing.
-                messages=turns,
-                tools=list(tools) or None,
-                documents=None,
-                add_generation_prompt=add_generation_prompt,
-                **self._special,
-            ):
+            # What `generate` does, with the names that never change put together once.
+            context = self._template.new_context(given, shared=True)
+            for part in self._template.root_render_func(context):
                 parts.append(part)
                 length += len(part)
                 if length > MOST_CHARACTERS:
