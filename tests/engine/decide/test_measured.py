@@ -197,6 +197,16 @@ def test_a_figure_that_is_best_and_low_says_both(share: float | None, told: str)
     assert "below" not in good.next_step.sentence
 
 
+def test_what_a_server_cannot_tell_is_said_with_its_reason() -> None:
+    served = msgspec.structs.replace(
+        evidence(arm("few_shot", "prompting", 2)), served_as="m", no_likelihood="it does not say"
+    )
+    likely, training = decide(Answers(), facts(measured_of(served, None, seed=1))).not_measured
+    assert likely == "how likely the wanted answers are: it does not say"
+    assert "--model FOLDER" in training
+    assert decide(Answers(), facts(figures(2, 3, 4))).not_measured == ()
+
+
 def test_facts_with_figures_are_written_and_read_the_same() -> None:
     known = facts(figures(2, 25, 25))
     assert msgspec.json.decode(msgspec.json.encode(known), type=Facts) == known

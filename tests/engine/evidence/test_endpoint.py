@@ -165,16 +165,17 @@ def test_a_whole_run_at_an_endpoint_decides_for_retrieval_and_answers_with_citat
     """A server that can read and knows nothing: documents win, and the kit asks it again."""
     _train, _ = write_handbook(tmp_path)
     documents = write_documents(tmp_path)
-    with ChatServer(_reads) as server:
+    with ChatServer(_reads, nats=_likelier_after_examples) as server:
         words = ["decide", "--data", "demo:handbook", "--documents", str(documents)]
         words += ["--model", server.url, "--rows", "12", "--json"]
         done = live(*words)
         found = json.loads(done.stdout)
         assert (found["verdict"], found["spoke"]) == ("rag", "measurement")
         assert "12 rows" in found["measurement"]
-        likely, training = found["not_measured"]
-        assert "no log-probabilities of a prompt" in likely
+        (training,) = found["not_measured"]
         assert "cannot be trained" in training
+        told = [r["rule"] for r in (*found["because"], *found["against"])]
+        assert "measured.examples_help" in told
         run = found["next_step"]["command"].removeprefix("tunewright ask ")
         (place,) = (live.home / "runs").iterdir()
         assert place.name == run
@@ -189,6 +190,10 @@ def test_a_whole_run_at_an_endpoint_decides_for_retrieval_and_answers_with_citat
         again = live("--replay", str(place / "session.json"), "--json")
         assert json.loads(again.stdout)["comparison"]["equal"]
         assert "figures equal" in again.stderr
+
+
+def _likelier_after_examples(messages: Messages) -> list[float]:
+    return [4.0 / len(messages)] * len(messages[-1]["content"].split())
 
 
 def _reads(messages: Messages) -> str:
