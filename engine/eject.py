@@ -9,6 +9,7 @@ import datetime
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -115,9 +116,10 @@ transformers.utils.chat_template_utils.datetime = Day
 
 _ROWS = '''
 def read_rows(path, tokenizer):
-    """A dataset of token ids and labels from one JSON object with `messages` a line."""
+    """A dataset of token ids and labels from one JSON object with `messages`, and perhaps
+    `tools`, a line."""
     lines = path.read_text(encoding="utf-8").split("\\n")
-    rows = [tokenize(json.loads(line)["messages"], tokenizer) for line in lines if line]
+    rows = [tokenize(json.loads(line), tokenizer) for line in lines if line]
     return Dataset.from_dict({key: [row[key] for row in rows] for key in ("input_ids", "labels")})
 '''
 
@@ -160,32 +162,35 @@ _TOKENIZE = {
     ("chat", "completion"): _CHAT
     + '''
 
-def tokenize(messages, tokenizer):
+def tokenize(row, tokenizer):
     """Ids of a row; only the last answer carries loss."""
-    ids = encode(messages, tokenizer)
-    start = len(encode(messages[:-1], tokenizer, add_generation_prompt=True))
+    messages, tools = row["messages"], row.get("tools")
+    ids = encode(messages, tokenizer, tools=tools)
+    start = len(encode(messages[:-1], tokenizer, tools=tools, add_generation_prompt=True))
     return {"input_ids": ids, "labels": [-100] * start + ids[start:]}
 ''',
     ("chat", "assistant"): _CHAT
     + '''
 
-def tokenize(messages, tokenizer):
+def tokenize(row, tokenizer):
     """Ids of a row; every answer of the assistant carries loss."""
-    ids = encode(messages, tokenizer)
+    messages, tools = row["messages"], row.get("tools")
+    ids = encode(messages, tokenizer, tools=tools)
     labels = [-100] * len(ids)
     for turn, message in enumerate(messages):
         if message["role"] == "assistant":
-            start = len(encode(messages[:turn], tokenizer, add_generation_prompt=True))
-            end = len(encode(messages[: turn + 1], tokenizer))
+            before, after = messages[:turn], messages[: turn + 1]
+            start = len(encode(before, tokenizer, tools=tools, add_generation_prompt=True))
+            end = len(encode(after, tokenizer, tools=tools))
             labels[start:end] = ids[start:end]
     return {"input_ids": ids, "labels": labels}
 ''',
     ("chat", "all"): _CHAT
     + '''
 
-def tokenize(messages, tokenizer):
+def tokenize(row, tokenizer):
     """Ids of a row; every token carries loss."""
-    ids = encode(messages, tokenizer)
+    ids = encode(row["messages"], tokenizer, tools=row.get("tools"))
     return {"input_ids": ids, "labels": list(ids)}
 ''',
 }
@@ -198,8 +203,9 @@ def encode(text, tokenizer):
     return [tokenizer.bos_token_id, *ids] if starts_with_bos else ids
 
 
-def tokenize(messages, tokenizer):
+def tokenize(row, tokenizer):
     """Ids of a row; {what} carries loss."""
+    messages = row["messages"]
     prompt = "".join(message["content"] for message in messages[:-1])
     ids = encode(prompt + messages[-1]["content"], tokenizer)
     if ids[-1:] != [tokenizer.eos_token_id]:
@@ -375,14 +381,11 @@ def _write_rows(path: Path, examples: Sequence[Example]) -> None:
 
 def _lines(examples: Iterable[Example]) -> Iterable[bytes]:
     for example in examples:
-        if example.tools:
-            raise Problem(
-                f"{example.place}: rows with tools cannot be ejected yet",
-                why="the script renders conversations only, and the template needs the tools too",
-                cure="train it here: tunewright --replay session.json",
-            )
         turns = [message.turn() for message in example.messages]
-        yield msgspec.json.encode({"messages": turns}) + b"\n"
+        row: dict[str, Any] = {"messages": turns}
+        if example.tools:
+            row["tools"] = list(example.tools)
+        yield msgspec.json.encode(row) + b"\n"
 
 
 def _one_line(text: str) -> str:

@@ -100,6 +100,36 @@ def test_it_trains_multi_turn_rows_as_the_run_does(
     assert history(script)[0] == run.losses
 
 
+def test_the_tools_of_a_row_are_what_the_template_writes(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(tiny_model, model)
+    template = model / "chat_template.jinja"
+    template.write_text("{% if tools %}{{ tools | tojson }}{% endif %}" + template.read_text())
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": f"Ana {i}"},
+                {"role": "assistant", "content": "lamp"},
+            ],
+            "tools": [{"type": "function", "function": {"name": f"find_{i}"}}],
+        }
+        for i in range(60)
+    ]
+    lines = [json.dumps(row) for row in rows]
+    data = TinyData(tmp_path / "train.jsonl", tmp_path / "eval.jsonl")
+    data.train.write_text("\n".join(lines[:48]))
+    data.eval.write_text("\n".join(lines[48:]))
+    run = trained(Run(tmp_path / "run", model, data))
+    script = eject(run.folder, tmp_path / "out")
+    written = "".join(path.read_text() for path in script.parent.rglob("*.jsonl"))
+    assert '"name":"find_7"' in written
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    runpy.run_path(str(script), run_name="__main__")
+    assert history(script)[0] == run.losses
+
+
 def test_a_template_that_asks_for_the_day_is_told_that_of_the_run(
     tmp_path: Path, tiny_model: Path, tiny_data: TinyData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
