@@ -198,7 +198,7 @@ def test_plain_questions_need_no_terminal_and_leave_on_the_end_of_input(live: Li
     told = live("--plain").stdout
     assert "Machine" in told
     assert "Goal" in told
-    # The first question that the demo's own answers leave open, with why; nothing is asked after it.
+    # The first question that the demo leaves open, with why; nothing is asked after it.
     assert "How many good examples are there" in told
     assert "(asked because under 100" in told
     assert told.count("asked because") == 1
