@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Bidirectional overrides and isolates can make a line read as another one.
-_BIDI = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+# Controls, lone surrogates, line separators, and characters that take no room of their own:
+# bidirectional marks make a line read as another one, zero-width ones hide in it.
+_SHOWN_AS_CODE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def plain(text: str) -> str:
-    """`text` on one line with every control, escape and bidirectional mark made visible.
+    """`text` on one line with every control, escape, bidirectional and zero-width mark visible.
 
     Newlines become "⏎", other control characters "\\xNN" / "\\uNNNN". Lone surrogates too.
     """
@@ -24,16 +25,32 @@ def _visible(char: str) -> str:
         return "⏎"
     if char == "\t":
         return " "
-    if char in _BIDI or unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp"):
+    if unicodedata.category(char) in _SHOWN_AS_CODE:
         code = ord(char)
         return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
     return char
 
 
 def shorten(text: str, width: int) -> str:
-    """`plain(text)`, cut to `width` characters with an ellipsis."""
-    line = plain(text[: width * 4])
-    return line if len(line) <= width and len(text) <= width * 4 else line[: width - 1] + "…"
+    """`plain(text)`, cut to `width` cells of a terminal with an ellipsis."""
+    # Marks that sit on another letter take no cell: without a limit they could be any number.
+    line, cut = plain(text[: width * 4]), len(text) > width * 4
+    if line.isascii():
+        return line if len(line) <= width and not cut else line[: width - 1] + "…"
+    taken, fits = 0, 0
+    for at, char in enumerate(line):
+        taken += _cells(char)
+        if taken > width:
+            return line[:fits] + "…"
+        fits = at + 1 if taken < width else fits
+    return line[:fits] + "…" if cut else line
+
+
+def _cells(char: str) -> int:
+    """Cells of a terminal that a visible character takes: two for wide ones, none for accents."""
+    if unicodedata.category(char) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def counted(n: int, noun: str) -> str:

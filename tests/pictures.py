@@ -2,7 +2,7 @@
 
     python tests/pictures.py [RUN [PANE …]]    # RUN: id or directory of a demo run; else the last
 
-Panes (Method, Train and Prove unless named) are drawn at 80x24 into tui/pictures/*.svg. The
+Panes (all unless named) are drawn at 80x24 into tui/pictures/*.svg. The
 session is a copy, so what the person has on the bench stays.
 """
 
@@ -30,14 +30,14 @@ PICTURES = Path(__file__).parents[1] / "tui" / "pictures"
 
 # Panes, and the text that stands on the screen once it is complete.
 SHOTS = {
-    "machine": "RAM available",
+    "machine": "RAM taken",
     "goal": "provisional",
     "data": "tokens",
     "model": "parameters",
     "method": "expected",
     "train": "loss",
     "prove": "held-out rows",
-    "ship": "",
+    "ship": "merged",
     "runs": "run",
 }
 
@@ -90,4 +90,4 @@ def _light(svg: str) -> str:
 
 if __name__ == "__main__":
     chosen = find_run(sys.argv[1] if len(sys.argv) > 1 else "last")
-    take(chosen, sys.argv[2:] or ["method", "train", "prove"], PICTURES)
+    take(chosen, sys.argv[2:] or list(SHOTS), PICTURES)

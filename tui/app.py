@@ -239,7 +239,7 @@ class TunewrightApp(LineApp):
         """Say something in one line above the commands; it stays until the next key."""
         lines = self.query_one("#notice", Lines)
         lines.display = bool(text)
-        lines.show([text] if text else [])
+        lines.show([plain(text)] if text else [])
 
     def trouble(self, problem: Problem) -> None:
         """Say what, why and cure, with the cure to copy."""

@@ -65,8 +65,10 @@ def test_enter_leads_to_a_proven_model_and_a_replay_gives_the_same(
 
     app = drive(session, walk)
     assert app.bench.place.confirmed == ("machine", "goal", "data", "model", "method")
+    assert "plan: as recorded" in live("--replay", str(session), "--dry-run").stdout
     replay = live("--replay", str(session), "--json")
     told = json.loads(replay.stdout)
+    assert told["comparison"]["equal"] is True
     assert told["comparison"]["differences"] == []
     assert told["plan_differences"] == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import Callable
@@ -127,6 +128,62 @@ def test_every_size_keeps_the_path_and_the_commands(opened: Open, columns: int, 
         assert "q quit" in terminal.shown.splitlines()[-1]
 
 
+@pytest.mark.parametrize("key", "123456789")
+def test_every_pane_survives_one_cell(opened: Open, key: str) -> None:
+    with opened() as terminal:
+        terminal.until("[1 Machine]")
+        terminal.press(key)
+        terminal.until(f"[{key} ")
+        for size in ((1, 1), (39, 11), (2, 50), (200, 2)):
+            terminal.resize(*size)
+            terminal.read(0.3)
+        terminal.resize(80, 24)
+        terminal.until(f"[{key} ")
+        terminal.until("q quit")
+        if key == "2":
+            # Goal asks for a sentence, in which q is a letter.
+            terminal.press("1")
+            terminal.until("[1 Machine]")
+        terminal.press("q")
+        assert terminal.ended() == 0
+
+
+# Any of them makes the terminal send what the mouse does.
+MOUSE = (b"\x1b[?1000h", b"\x1b[?1002h", b"\x1b[?1003h", b"\x1b[?1006h", b"\x1b[?1015h")
+
+
+@pytest.mark.parametrize("words", [(), ("--mouse",)], ids=["unless-asked", "asked"])
+def test_over_ssh_the_mouse_is_left_alone_unless_asked_for(
+    opened: Open, words: tuple[str, ...]
+) -> None:
+    with opened(
+        *words, SSH_CONNECTION="10.0.0.1 5000 10.0.0.2 22", SSH_TTY="/dev/pts/9"
+    ) as terminal:
+        terminal.until("[1 Machine]")
+        terminal.until("q quit")
+        terminal.until("tiny │")
+        assert any(sequence in terminal.sent for sequence in MOUSE) is bool(words)
+
+
+def test_what_is_copied_reaches_the_clipboard_of_the_terminal(opened: Open) -> None:
+    with opened() as terminal:
+        terminal.until("tiny │")
+        terminal.press("3")
+        terminal.until("p50")
+        terminal.press("y")
+        terminal.until("copied")
+        sent = re.findall(rb"\x1b\]52;c;([A-Za-z0-9+/=]*)(?:\x07|\x1b\\\\)", terminal.sent)
+        assert len(sent) == 1
+        copied = base64.b64decode(sent[0]).decode()
+        assert f"copied {len(copied):,} characters" in terminal.shown
+        user, _, answer = copied.partition("\n\n")
+        assert user.startswith("user: ")
+        assert answer.startswith("assistant: ")
+        for turn in (user, answer):
+            # The row as it stands in the box below the list.
+            assert turn.partition(": ")[2][:20] in terminal.shown
+
+
 def test_a_dumb_terminal_is_told_what_helps(opened: Open) -> None:
     with opened(TERM="dumb") as terminal:
         assert terminal.ended() == 2
@@ -141,6 +198,11 @@ def test_plain_questions_need_no_terminal_and_leave_on_the_end_of_input(live: Li
     told = live("--plain").stdout
     assert "Machine" in told
     assert "Goal" in told
+    # The first question that the demo leaves open, with why; nothing is asked after it.
+    assert "How many good examples are there" in told
+    assert "(asked because under 100" in told
+    assert told.count("asked because") == 1
+    assert "\nData\n" not in told
     assert "goes on here" in told
     assert "\x1b" not in told
 

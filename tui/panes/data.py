@@ -205,6 +205,9 @@ class DataPane(Pane):
             text, numbers = self._searched
             some = "the first " if len(numbers) == MOST_FOUND else ""
             lines.append(Text(f"only “{plain(text)}”: {some}{counted(len(numbers), 'row')}"))
+        if self._tokens_shown:
+            # On a small screen the row that was asked for has the room.
+            lines = lines[: max(2, self.size.height - 14)]
         self.query_one("#data-found", Lines).show(lines)
 
     def _draw_row(self) -> None:
@@ -337,6 +340,7 @@ class DataPane(Pane):
 
     def do_tokens(self) -> None:
         self._tokens_shown = not self._tokens_shown
+        self._draw_found()
         self._draw_row()
 
     def do_problems(self) -> None:
