@@ -157,3 +157,37 @@ def test_a_row_is_not_there_before_its_file_is_open(tmp_path: Path) -> None:
     assert look.problem is not None
     with pytest.raises(IndexError):
         look.row(0)
+
+
+def test_a_row_of_megabytes_is_read_once_cut_for_view_and_refused(
+    session: Path, tmp_path: Path
+) -> None:
+    rows = [{"prompt": f"what is {n}", "completion": f"it is {n}"} for n in range(40)]
+    rows[2]["prompt"] = "lorem ipsum " * 600_000
+    path = tmp_path / "long.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    stored = load_session(session)
+    data = msgspec.structs.replace(stored.inputs.data, path=str(path))
+    inputs = msgspec.structs.replace(stored.inputs, data=data)
+    save_session(msgspec.structs.replace(stored, inputs=inputs), session)
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("3")
+        # More than one process may check it, started from under the full screen.
+        await until(pilot, lambda: checked(app) and app.bench.data is not None)
+        look = app.query_one(DataPane)._look
+        assert look is not None
+        assert look.problem is None
+        assert "longer than any context" in shown(app)
+        read: list[int] = []
+        inner = look._read
+        look._read = lambda number: read.append(number) or inner(number)  # type: ignore
+        await pilot.press("g", "j", "j", "t")
+        await until(pilot, lambda: "counted on the first 200,000 letters" in shown(app))
+        for _ in range(5):
+            app.show_all()
+        assert read.count(2) <= 1
+        await pilot.press("y")
+        await until(pilot, lambda: "copied the first 100,000 characters" in shown(app))
+
+    drive(session, walk)

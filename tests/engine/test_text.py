@@ -1,0 +1,31 @@
+"""Text of strangers is made plain, and cut by the cells that a terminal gives it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tunewright.engine.text import plain, shorten
+
+
+@pytest.mark.parametrize(
+    "hidden", ["\u200b", "\u200d", "\ufeff", "\u202e", "\u2066", "\x1b", "\x9b"]
+)
+def test_what_a_terminal_would_obey_or_hide_is_shown_as_its_code(hidden: str) -> None:
+    said = plain(f"a{hidden}b")
+    assert said.isascii()
+    assert f"{ord(hidden):x}" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "cut"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab…"),
+        ("\u754c\u754c\u754c", 6, "\u754c\u754c\u754c"),
+        ("\u754c\u754c\u754c", 5, "\u754c\u754c…"),
+        ("\u754c\u754c\u754c", 4, "\u754c…"),
+        ("e\u0301tude", 5, "e\u0301tude"),
+    ],
+)
+def test_a_text_is_cut_by_cells(text: str, width: int, cut: str) -> None:
+    assert shorten(text, width) == cut
