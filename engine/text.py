@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from pathlib import Path, PurePath
 
 # Controls, lone surrogates, line separators, and characters that take no room of their own:
 # bidirectional marks make a line read as another one, zero-width ones hide in it.
@@ -29,6 +30,13 @@ def _visible(char: str) -> str:
         code = ord(char)
         return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
     return char
+
+
+def place(path: str | PurePath) -> str:
+    """A path as it is read: what is under the person's home begins with ~. For eyes only; what is
+    copied or run is the path itself."""
+    text, home = str(path), str(Path.home())
+    return plain(f"~{text.removeprefix(home)}" if text.startswith(f"{home}/") else text)
 
 
 def shorten(text: str, width: int) -> str:

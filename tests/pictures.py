@@ -19,13 +19,14 @@ from screens import shown, until
 from textual.pilot import Pilot
 
 from tunewright.engine.demo.session import demo_session
-from tunewright.engine.homes import cache_home
+from tunewright.engine.homes import cache_home, index_home, runs_home, sessions_home
 from tunewright.engine.plan import Plan
 from tunewright.engine.run.rundir import RunDir, find_run
 from tunewright.engine.session import save_session
 from tunewright.tui.app import TunewrightApp
 from tunewright.tui.workbench import Place, Workbench
 
+_XDG = ("XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
 PICTURES = Path(__file__).parents[1] / "tui" / "pictures"
 
 # Panes, and the text that stands on the screen once it is complete.
@@ -45,8 +46,8 @@ SHOTS = {
 def take(run: RunDir, names: list[str], into: Path, size: tuple[int, int] = (80, 24)) -> None:
     """Draw the named panes with `run` in Train, Prove and Ship."""
 
-    async def walk(home: Path) -> None:
-        session = home / "sessions" / "demo" / "session.json"
+    async def walk(run: RunDir) -> None:
+        session = sessions_home() / "demo" / "session.json"
         session.parent.mkdir(parents=True)
         save_session(demo_session(), session)
         bench = Workbench(session, demo_session(), Place(run=str(run.path)))
@@ -63,15 +64,19 @@ def take(run: RunDir, names: list[str], into: Path, size: tuple[int, int] = (80,
                 (into / f"{name}.svg").write_text(picture)
         bench.saver.flush()
 
-    # A home of its own: what else runs here is no business of a README.
-    cache = cache_home()
+    # A home of its own: what else runs, and whose machine this is, is no business of a README.
+    real = (cache_home(), run.path)
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        (home / "index").mkdir()
-        (home / "index" / run.read_record().id).write_text(f"{run.path}\n")
-        (home / "cache").symlink_to(cache)
-        os.environ["TUNEWRIGHT_HOME"] = folder
-        asyncio.run(walk(home))
+        os.environ["HOME"] = folder
+        for name in ("TUNEWRIGHT_HOME", "HF_HOME", *_XDG):
+            os.environ.pop(name, None)
+        own = RunDir(runs_home() / run.path.name)
+        for link, to in zip((cache_home(), own.path), real, strict=True):
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(to)
+        index_home().mkdir(parents=True)
+        (index_home() / run.read_record().id).write_text(f"{own.path}\n")
+        asyncio.run(walk(own))
 
 
 async def _settled(pilot: Pilot[int], app: TunewrightApp) -> None:

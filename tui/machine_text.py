@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tunewright.engine.devices import holders
-from tunewright.engine.text import plain, shorten, size
+from tunewright.engine.text import place, plain, shorten, size
 from tunewright.hardware.capability import needs
 from tunewright.hardware.nvml.troubles import NO_GPU
 from tunewright.hardware.snapshot import Activity, Disk, Gpu, Pair, Snapshot, Trouble
@@ -278,9 +278,9 @@ def _host_lines(snapshot: Snapshot) -> Iterator[str]:
 def _disk(disk: Disk) -> str:
     if disk.free_bytes is None:
         why = disk.unknown.get("free_bytes", "not told")
-        return f"{disk.place}: unknown ({why}), {disk.path}"
+        return f"{disk.place}: unknown ({why}), {place(disk.path)}"
     kind = f" {disk.filesystem}" if disk.filesystem else ""
-    return f"{disk.place}: {size(disk.free_bytes)} free{kind}, {disk.path}"
+    return f"{disk.place}: {size(disk.free_bytes)} free{kind}, {place(disk.path)}"
 
 
 def system_line(snapshot: Snapshot) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tunewright.engine.text import plain, shorten
+from tunewright.engine.text import place, plain, shorten
 
 
 @pytest.mark.parametrize(
@@ -29,3 +31,12 @@ def test_what_a_terminal_would_obey_or_hide_is_shown_as_its_code(hidden: str) ->
 )
 def test_a_text_is_cut_by_cells(text: str, width: int, cut: str) -> None:
     assert shorten(text, width) == cut
+
+
+def test_what_is_at_home_begins_with_a_tilde_and_else_stands_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert place(Path("/home/ada/runs/one")) == "~/runs/one"
+    assert place("/home/adam/runs") == "/home/adam/runs"
+    assert place("/scratch/\x1b[31m") == "/scratch/\\x1b[31m"

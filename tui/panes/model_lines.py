@@ -8,7 +8,7 @@ from rich.text import Text
 
 from tunewright.engine.models import Candidate
 from tunewright.engine.plan import Plan
-from tunewright.engine.text import shorten, size
+from tunewright.engine.text import place, shorten, size
 from tunewright.engine.train.registry import method
 from tunewright.hardware.errors import Problem
 from tunewright.tui.panes.method_lines import said_of, wrapped
@@ -82,7 +82,7 @@ def model_lines(
 ) -> list[Text]:
     """The marked model: what it is, whether it fits and with which rows, what is wrong with it."""
     where = _WHERE[candidate.where]
-    lines = wrapped(f"{candidate.name}  ", f"{where}: {candidate.folder or candidate.spec}",
+    lines = wrapped(f"{candidate.name}  ", f"{where}: {place(candidate.folder or candidate.spec)}",
                     width, 2, "bold")  # fmt: skip
     problem, shape = candidate.problem, candidate.shape
     if problem is not None:

@@ -13,7 +13,7 @@ from tunewright.engine.run.events import Step
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.run.view import RunView
 from tunewright.engine.runs import ComparedRuns
-from tunewright.engine.text import duration, plain, shorten
+from tunewright.engine.text import duration, place, plain, shorten
 from tunewright.hardware.errors import Problem
 from tunewright.tui.panes.train_lines import STATE_STYLES, problem_lines
 from tunewright.tui.widgets.axis import number
@@ -84,7 +84,7 @@ def detail_lines(one: Listed, width: int) -> list[Text]:
     if one.view is None:
         return problem_lines(one.damaged, width) if one.damaged else []
     view, lines = one.view, []
-    lines += wrapped(Text().append("in ", "dim").append(plain(str(one.run.path))), width, 3)
+    lines += wrapped(Text().append("in ", "dim").append(place(one.run.path)), width, 3)
     attempts = view.record.attempts
     parts = [f"attempt {len(attempts)}"] if len(attempts) > 1 else []
     if attempts:

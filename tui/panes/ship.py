@@ -12,7 +12,7 @@ from textual.widget import Widget
 from tunewright.engine.results import read_results
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.ship.merge import MergeResult, told
-from tunewright.engine.text import duration, plain, shorten, size
+from tunewright.engine.text import duration, place, plain, shorten, size
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.widgets.lines import Lines, wrapped
 from tunewright.tui.widgets.rows import Column, Row, Rows
@@ -154,7 +154,7 @@ def merge_lines(merge: MergeResult | None, made: bool, width: int) -> list[Text]
 def use_lines(made: Made, width: int) -> list[Text]:
     """Where the folder is and where it says how it is used."""
     return [
-        *wrapped(Text(plain(str(made.path)), "bold"), width, 2),
+        *wrapped(Text(place(made.path), "bold"), width, 2),
         *wrapped(
             Text(
                 "y copies the path. README.md in it has the code, manifest.json the hashes.", "dim"
