@@ -12,6 +12,7 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 
@@ -52,7 +53,7 @@ def main(seat_json: str) -> int:
     try:
         _train(seat)
     except BaseException as error:  # noqa: BLE001 - the last frame of the process: all of it is told
-        run = RunDir(seat.run_dir)
+        run = RunDir(Path(seat.run_dir))
         failed = explain(error, run.path, f"tunewright resume {spoken(run, run.read_record().id)}")
         with suppress(OSError):
             os.write(seat.said, msgspec.json.encode(failed))
@@ -69,10 +70,11 @@ def _train(seat: Seat) -> None:
     store = together.find_store(seat.count, seat.port)
     store.set(arrival(seat.rank), "here")
     group = Together(seat.rank, seat.count, seat.port, store, seat.device)
+    run_dir = Path(seat.run_dir)
     job = Job(
-        run_dir=seat.run_dir,
-        session=load_session(RunDir(seat.run_dir).session),
-        model_dir=seat.model_dir,
+        run_dir=run_dir,
+        session=load_session(RunDir(run_dir).session),
+        model_dir=Path(seat.model_dir),
         attempt=seat.attempt,
         device=seat.device,
         emit=_say_nothing,
@@ -82,14 +84,14 @@ def _train(seat: Seat) -> None:
     trainer = build_trainer(
         job,
         method_of(job.session.plan.method.value),
-        seat.run_dir / "checkpoints",
+        run_dir / "checkpoints",
         resuming=seat.resumed is not None,
     )
     (threads,) = group.told([0])
     torch.set_num_threads(threads)
     group.add_before(trainer)
     group.add_after(trainer)
-    trainer.train(resume_from_checkpoint=str(seat.resumed) if seat.resumed else None)
+    trainer.train(resume_from_checkpoint=seat.resumed)
     group.leave()
 
 

@@ -44,11 +44,11 @@ class Seat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: int
     said: int
     parent: int
-    run_dir: Path
-    model_dir: Path
+    run_dir: str
+    model_dir: str
     attempt: int
     device: str
-    resumed: Path | None
+    resumed: str | None
 
 
 @contextlib.contextmanager
@@ -120,11 +120,11 @@ class _Ranks:
                 port=port,
                 said=say,
                 parent=os.getpid(),
-                run_dir=job.run_dir,
-                model_dir=job.model_dir,
+                run_dir=str(job.run_dir),
+                model_dir=str(job.model_dir),
                 attempt=job.attempt,
                 device=job.device,
-                resumed=resumed,
+                resumed=None if resumed is None else str(resumed),
             )
             words = [
                 sys.executable,

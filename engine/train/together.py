@@ -1,8 +1,8 @@
 """The process group of a training on several devices: meeting, being of one mind, leaving.
 
 Each process is a rank with a copy of the model; transformers' Trainer, through accelerate, shares
-the rows and averages the gradients (DDP). What it leaves to each rank is decided by rank 0 here: when
-to save, to evaluate and to stop. Imports torch inside its functions.
+the rows and averages the gradients (DDP). What it leaves to each rank is decided by rank 0 here:
+when to save, to evaluate and to stop. Imports torch inside its functions.
 """
 
 from __future__ import annotations

@@ -41,6 +41,8 @@ def session_of(
         "training.per_device_train_batch_size": 4 // count,
         "training.eval_steps": 20,
         "training.save_steps": 20,
+        # Each rank draws of its own.
+        "lora.lora_dropout": 0.0,
     }
     session = Run(folder, model, data, overrides=overrides).session
     if count == 1:
@@ -120,13 +122,13 @@ def test_two_processes_give_the_losses_of_one_through_deaths_stops_and_resumes(
 
     found, one = losses(run), losses(alone)
     assert list(found) == list(range(1, STEPS + 1))
-    assert found == {step: pytest.approx(loss, rel=2e-3) for step, loss in one.items()}
+    assert found == {step: pytest.approx(loss, rel=1e-4) for step, loss in one.items()}
     of_one, of_two = (RunEvents(each.events).read_new() for each in (alone, run))
     tokens = {e.step: e.tokens for e in of_one if isinstance(e, Step)}
     assert {e.step: e.tokens for e in of_two if isinstance(e, Step)} == tokens
     evaluated = {e.step: e.eval_loss for e in of_one if isinstance(e, Evaluated)}
     assert {e.step: e.eval_loss for e in of_two if isinstance(e, Evaluated)} == {
-        step: pytest.approx(loss, rel=2e-3) for step, loss in evaluated.items()
+        step: pytest.approx(loss, rel=1e-4) for step, loss in evaluated.items()
     }
     stopped = [e for e in of_two if isinstance(e, Checkpoint) and "stopping" in e.because]
     assert len(stopped) == 2
