@@ -2,9 +2,9 @@
 
 One process trains on one device, so of several that are named ("0,1") the one with the most free
 memory is taken. Joined by a plus ("0+1") they are meant together: a process on each, each with a
-copy of the model (DDP); that is planned, sized, run and ejected. A device
-is named by label ("0", "0:1" for a slice) or by the start of its UUID; the run is given the UUID,
-since indices shift when a GPU falls out or another order is asked for.
+copy of the model (DDP). A device is named by label ("0", "0:1" for a slice) or by the start of its
+UUID; the run is given the UUID, since indices shift when a GPU falls out or another order is asked
+for.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,7 +25,7 @@ from tunewright.engine.run.reader import RunEvents
 from tunewright.engine.run.rundir import LaunchOptions, RunDir, RunRecord
 from tunewright.engine.run.view import view
 from tunewright.engine.session import Session
-from tunewright.engine.train import together
+from tunewright.engine.train import checkpoints, together
 from tunewright.engine.train.ranks import ranks_of
 from tunewright.hardware.errors import Problem
 
@@ -33,18 +34,19 @@ OPTIONS = LaunchOptions(threads={"train": 1})
 
 
 def session_of(
-    folder: Path, model: Path, data: TinyData, count: int, steps: int = STEPS
+    folder: Path, model: Path, data: TinyData, count: int, method: str = "lora", **more: Any
 ) -> Session:
     """Eight rows a step, in two micro-batches, on `count` processes."""
-    overrides = {
-        "training.max_steps": steps,
+    overrides = more | {
+        "training.max_steps": STEPS,
         "training.per_device_train_batch_size": 4 // count,
         "training.eval_steps": 20,
         "training.save_steps": 20,
-        # Each rank draws of its own.
-        "lora.lora_dropout": 0.0,
     }
-    session = Run(folder, model, data, overrides=overrides).session
+    if method == "lora":
+        # Each rank draws of its own.
+        overrides["lora.lora_dropout"] = 0.0
+    session = Run(folder, model, data, method, overrides).session
     if count == 1:
         return session
     assert session.plan is not None
@@ -132,10 +134,38 @@ def test_two_processes_give_the_losses_of_one_through_deaths_stops_and_resumes(
     }
     stopped = [e for e in of_two if isinstance(e, Checkpoint) and "stopping" in e.because]
     assert len(stopped) == 2
+    last = checkpoints.inspect(run.path / "checkpoints" / f"checkpoint-{STEPS}")
+    assert isinstance(last, checkpoints.Checkpoint)
+    assert {"rng_state_0.pth", "rng_state_1.pth"} <= last.manifest.files.keys()
     # One writer an attempt, besides the supervisor; the adapter is whole.
     writers = {p.name.partition("-")[2] for p in run.events.glob("*.jsonl")}
     assert writers == {"supervisor.jsonl", "worker0.jsonl"}
     assert (run.path / "adapter" / "adapter_model.safetensors").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [("full", {}), ("lora", {"training.activation_checkpointing": True})],
+    ids=["full", "checkpointed"],
+)
+def test_other_ways_to_train_give_the_losses_of_one_process_too(
+    tmp_path: Path,
+    home: Path,
+    tiny_model: Path,
+    tiny_data: TinyData,
+    method: str,
+    more: dict[str, Any],
+) -> None:
+    found = []
+    for count in (1, 2):
+        session = session_of(tmp_path / str(count), tiny_model, tiny_data, count, method, **more)
+        options = msgspec.structs.replace(OPTIONS, max_steps=12)
+        run = launch(session, tmp_path, options, tmp_path / f"run-{count}")
+        assert until_ended(run) == "done", view(run).ended
+        found.append(losses(run))
+    assert found[1] == {step: pytest.approx(loss, rel=1e-4) for step, loss in found[0].items()}
+    assert list(found[1]) == list(range(1, 13))
 
 
 def test_a_rank_that_does_not_come_is_named_and_ended(
