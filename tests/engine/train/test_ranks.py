@@ -125,10 +125,11 @@ def test_two_processes_give_the_losses_of_one_through_deaths_stops_and_resumes(
     found, one = losses(run), losses(alone)
     assert list(found) == list(range(1, STEPS + 1))
     assert found == {step: pytest.approx(loss, rel=1e-4) for step, loss in one.items()}
-    of_one, of_two = (RunEvents(each.events).read_new() for each in (alone, run))
+    of_one, of_two = (list(RunEvents(each.events).read_new()) for each in (alone, run))
     tokens = {e.step: e.tokens for e in of_one if isinstance(e, Step)}
     assert {e.step: e.tokens for e in of_two if isinstance(e, Step)} == tokens
     evaluated = {e.step: e.eval_loss for e in of_one if isinstance(e, Evaluated)}
+    assert evaluated
     assert {e.step: e.eval_loss for e in of_two if isinstance(e, Evaluated)} == {
         step: pytest.approx(loss, rel=1e-4) for step, loss in evaluated.items()
     }
