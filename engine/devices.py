@@ -2,9 +2,9 @@
 
 One process trains on one device, so of several that are named ("0,1") the one with the most free
 memory is taken. Joined by a plus ("0+1") they are meant together: a process on each, each with a
-copy of the model (DDP); that is planned, sized and ejected, and not launched from here. A device
-is named by label ("0", "0:1" for a slice) or by the start of its UUID; the run is given the UUID,
-since indices shift when a GPU falls out or another order is asked for.
+copy of the model (DDP). A device is named by label ("0", "0:1" for a slice) or by the start of its
+UUID; the run is given the UUID, since indices shift when a GPU falls out or another order is asked
+for.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _together(asked: str, snapshot: Snapshot, *, waits: bool) -> Choice:
         f"GPU {least.label} ({least.name}) has the least {'when idle' if waits else 'free'}, "
         f"{size(free)}; {_joined(gpus, snapshot.pairs)}"
     )
-    warnings = [_CANNOT_LAUNCH.format(len(gpus))]
+    warnings: list[str] = []
     if len({gpu.name for gpu in gpus}) > 1:
         warnings.append(f"GPUs {names} are unlike: each step takes as long as the slowest of them")
     if waits:
@@ -143,10 +143,6 @@ def _together(asked: str, snapshot: Snapshot, *, waits: bool) -> Choice:
 
 
 _JOIN = "+"
-_CANNOT_LAUNCH = (
-    "planned for {} devices: `tunewright eject` writes the script and accelerate's configuration "
-    "for them; launched from here a run has one"
-)
 
 
 def _check_together(asked: str, gpus: Sequence[Gpu]) -> None:
@@ -350,20 +346,6 @@ def planned_gpu(plan: Plan, snapshot: Snapshot) -> Gpu | None:
     None on the CPU, or when it is gone."""
     gpus = planned_gpus(plan, snapshot)
     return min(gpus, key=lambda gpu: gpu.free_bytes or 0, default=None)
-
-
-def refuse_several(plan: Plan) -> None:
-    """A `Problem` for a plan of several devices: a worker is one process."""
-    if len(plan.devices) < 2:
-        return
-    first = plan.devices[0]
-    raise Problem(
-        f"a run on {len(plan.devices)} devices cannot be launched from here",
-        why="a run is one process on one device; for more it would take one on each, which watch "
-        "each other, and that is not built",
-        cure="tunewright eject SESSION --out DIR, then as its accelerate.yaml says; or "
-        f"--device {first.uuid or first.label}",
-    )
 
 
 def refuse_invented(session: Session) -> None:

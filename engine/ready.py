@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tunewright.engine.devices import choose_device, refuse_invented, refuse_several
+from tunewright.engine.devices import choose_device, refuse_invented
 from tunewright.engine.environment import missing_training_packages
 from tunewright.engine.evidence.given import is_endpoint
 from tunewright.engine.plan import MethodFit, told_fit
@@ -21,7 +21,6 @@ def check_ready(planned: Session, python: str | None, here: Snapshot | None = No
     served = is_endpoint(planned.inputs.model)
     if not served:
         refuse_invented(planned)
-        refuse_several(planned.plan)
         fit = planned.plan.chosen()
         if here is not None:
             fit = _fit_here(planned, fit, here)

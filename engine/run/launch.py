@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from tunewright.engine.devices import refuse_invented, refuse_several
+from tunewright.engine.devices import refuse_invented
 from tunewright.engine.environment import needed_packages
 from tunewright.engine.evidence.given import is_endpoint
 from tunewright.engine.homes import runs_home
@@ -42,12 +42,10 @@ def launch(
     """Make a run directory for a planned session and start its supervisor; return once it lives.
 
     `base` is the folder that the session's relative paths start from. A `Problem` for a session
-    that was planned on an invented machine or for several devices, and when the directory cannot
+    that was planned on an invented machine, and when the directory cannot
     be made, `options.python` is of no use, or the supervisor does not start.
     """
     refuse_invented(session)
-    if session.plan is not None:
-        refuse_several(session.plan)
     options = _checked(options, session)
     run_id = new_run_id(session.inputs.name)
     path = (run_dir or runs_home() / run_id).absolute()

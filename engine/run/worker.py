@@ -129,11 +129,20 @@ def _run_stages(
 
 def _show_planned(plan: Plan, events: EventWriter) -> str | None:
     """Show CUDA only the device that was planned for, by UUID: indices shift, and the Trainer would
-    spread a batch over every GPU that it sees. On a machine that has other devices, the one with
+    spread a batch over every GPU that it sees. Of a plan for several, all of them; a `Problem` when
+    one is missing. On a machine that has other devices, the one with
     the most free memory. What it is, with capability and driver; None where NVML names none."""
     read = read_gpus()
     here = {gpu.uuid: gpu for gpu in read.gpus if gpu.uuid is not None}
     uuids = [device.uuid for device in plan.devices if device.uuid and device.uuid in here]
+    if len(plan.devices) > 1 and len(uuids) < len(plan.devices):
+        gone = ", ".join(d.name for d in plan.devices if d.uuid not in here)
+        raise Problem(
+            f"the plan is for {len(plan.devices)} devices, and {len(uuids)} of them are here",
+            why=f"not here: {gone}",
+            cure="plan again on this machine: --replay session.json --on here, with --device",
+            exit=Exit.FAILED,
+        )
     if not uuids and here:
         uuid, gpu = max(here.items(), key=lambda item: item[1].free_bytes or 0)
         uuids = [uuid]

@@ -15,6 +15,7 @@ from tunewright.engine.train import checkpoints
 from tunewright.engine.train.method import Method
 from tunewright.engine.train.peak import host_peak_bytes
 from tunewright.engine.train.result import TrainResult
+from tunewright.engine.train.together import processes
 from tunewright.engine.train.watch import Watch
 from tunewright.hardware.memory.calibration import (
     Measured,
@@ -104,7 +105,8 @@ def report(
 def _speed(job: Job, watch: Watch) -> MeasuredSpeed | None:
     """The speed of the last steps, for later plans of this model here."""
     plan, recorded, rate = job.session.plan, job.session.recorded, watch.tokens_per_second
-    if plan is None or recorded is None or rate is None:
+    # What later plans go by is one process on one device.
+    if plan is None or recorded is None or rate is None or processes(plan) > 1:
         return None
     return MeasuredSpeed(
         tokens_per_second=round(rate, 2),

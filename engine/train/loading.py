@@ -43,7 +43,9 @@ def load_base(
         options["quantization_config"] = BitsAndBytesConfig(**quantization)
     if quantization or device == "cuda":
         # Straight to the device: a full copy in host memory first would be a second peak.
-        options["device_map"] = {"": "cuda:0" if device == "cuda" else "cpu"}
+        # Of several processes each has a device of its own, and has made it the current one.
+        own = f"cuda:{torch.cuda.current_device()}" if device == "cuda" else "cpu"
+        options["device_map"] = {"": own}
     model = AutoModelForCausalLM.from_pretrained(
         model_dir,
         dtype=getattr(torch, dtype),

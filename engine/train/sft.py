@@ -15,8 +15,10 @@ from tunewright.engine.run.job import Job, Stopped
 from tunewright.engine.train import checkpoints
 from tunewright.engine.train.finish import report, save_artefact
 from tunewright.engine.train.peak import reset_host_peak
+from tunewright.engine.train.ranks import ranks_of
 from tunewright.engine.train.registry import method as method_of
 from tunewright.engine.train.threads import fastest_threads, record_threads, recorded_threads
+from tunewright.engine.train.together import processes
 from tunewright.engine.train.trainer import build_trainer, quiet_libraries
 from tunewright.engine.train.watch import Watch, as_callback
 from tunewright.hardware.errors import Exit, Problem
@@ -38,24 +40,34 @@ def run(job: Job) -> None:
     folder = job.run_dir / "checkpoints"
     folder.mkdir(mode=0o700, exist_ok=True)
     resumed = _find_checkpoint(job, folder)
-    trainer = build_trainer(job, method, folder, resuming=resumed is not None)
-    threads = settle_threads(job, trainer)
-    watch = Watch(
-        job,
-        keep=plan.value("training.save_total_limit") or _ALL,
-        readable=_read_back,
-        resumed=resumed,
-        gpu_memory=_gpu_memory if job.device == "cuda" else None,
-    )
-    trainer.add_callback(as_callback(watch))
-    because = job.orders.stop_requested()
-    if because is not None:
-        raise Stopped(because)
-    if resumed is not None and _is_last(job, resumed):
-        _take_finished(trainer, resumed.path)
-    else:
-        reset_gpu_peak(job.device)
-        trainer.train(resume_from_checkpoint=str(resumed.path) if resumed else None)
+    finished = resumed is not None and _is_last(job, resumed)
+    count = 1 if finished else processes(plan)
+    with ranks_of(job, count, resumed.path if resumed else None) as group:
+        trainer = build_trainer(job, method, folder, resuming=resumed is not None)
+        threads = settle_threads(job, trainer)
+        if group is not None:
+            group.told([threads])
+            group.add_before(trainer)
+        watch = Watch(
+            job,
+            keep=plan.value("training.save_total_limit") or _ALL,
+            readable=_read_back,
+            resumed=resumed,
+            gpu_memory=_gpu_memory if job.device == "cuda" else None,
+        )
+        trainer.add_callback(as_callback(watch))
+        if group is not None:
+            group.add_after(trainer)
+        because = job.orders.stop_requested()
+        if because is not None:
+            raise Stopped(because)
+        if resumed is not None and finished:
+            _take_finished(trainer, resumed.path)
+        else:
+            reset_gpu_peak(job.device)
+            trainer.train(resume_from_checkpoint=str(resumed.path) if resumed else None)
+        if group is not None:
+            group.leave()
     if watch.problem is not None:
         raise watch.problem
     if watch.stop_reason is not None:

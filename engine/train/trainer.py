@@ -78,6 +78,9 @@ def build_trainer(
         include_num_input_tokens_seen="all" if training["packing"] else "non_padding",
         **settings,
     )
+    if job.device == "cuda" and arguments.n_gpu > 1:
+        # One of several devices alone (a probe, a pilot): the Trainer would spread each batch.
+        arguments._n_gpu = 1
     trainer = _trainer_class()(
         model=model,
         args=arguments,
@@ -111,6 +114,7 @@ def _adapter(settings: dict[str, Any]) -> Any:
 
 
 def _trainer_class() -> Any:
+    import torch
     from trl import SFTTrainer
 
     class TokenMeanTrainer(SFTTrainer):  # type: ignore[misc]
@@ -124,6 +128,10 @@ def _trainer_class() -> Any:
             self._nats, self._tokens = 0.0, 0
             output = super().evaluation_loop(*args, **kwargs)
             prefix = kwargs.get("metric_key_prefix", "eval")
+            if self.args.world_size > 1:
+                # Rows that fill up the last batch of a rank count twice.
+                sums = torch.tensor([self._nats, self._tokens], device=self.args.device)
+                self._nats, self._tokens = self.accelerator.reduce(sums, "sum").tolist()
             if self._tokens:
                 output.metrics[f"{prefix}_loss"] = self._nats / self._tokens
             return output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -153,10 +154,14 @@ SHOWN = """
 import json, os, sys, msgspec
 from tunewright.engine.plan import Plan
 from tunewright.engine.run.worker import _show_planned
+from tunewright.hardware.errors import Problem
 class Events:
     said = []
     def write(self, event): self.said.append(event.what)
-_show_planned(msgspec.json.decode(sys.stdin.buffer.read(), type=Plan), Events())
+try:
+    _show_planned(msgspec.json.decode(sys.stdin.buffer.read(), type=Plan), Events())
+except Problem as problem:
+    Events.said.append(str(problem))
 print(json.dumps([os.environ.get("CUDA_VISIBLE_DEVICES"), Events.said]))
 """
 
@@ -187,6 +192,26 @@ def test_the_worker_sees_the_planned_device_by_its_uuid_and_no_other(
     visible, said = shown(plan(RTX_3090))
     assert visible == "GPU-5a1f0000-0000-0000-0000-000000000001"
     assert said == ["the planned NVIDIA GeForce RTX 3090 is not here"]
+
+
+def test_the_ranks_of_a_plan_for_several_see_all_of_them_in_its_order_or_none_starts(
+    machine: Callable[[str], None], tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    machine(desktop())
+    session = session_for(tmp_path, tiny_model, tiny_data, RTX_3090, 1, "device.asked-together")
+    assert session.plan is not None
+
+    def plan(*uuids: str) -> Plan:
+        assert session.plan is not None
+        devices = tuple(PlannedDevice(str(n), uuid, uuid) for n, uuid in enumerate(uuids))
+        return msgspec.structs.replace(session.plan, devices=devices)
+
+    other = re.findall(r"uuid (GPU-4\S+)", desktop())[0]
+    assert shown(plan(other, "GPU-30900000-aaaa")) == (f"{other},GPU-30900000-aaaa", [])
+    assert shown(plan("GPU-30900000-aaaa", other)) == (f"GPU-30900000-aaaa,{other}", [])
+    _, (said,) = shown(plan(other, "GPU-gone"))
+    assert "2 devices, and 1 of them are here" in said
+    assert "not here: GPU-gone" in said
 
 
 def test_a_plan_for_an_invented_machine_is_not_launched(
