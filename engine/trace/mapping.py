@@ -18,7 +18,7 @@ _TRACED: dict[str, tuple[Any, ...]] = {
     "modules_to_save": ((),),
     "sharding": ("none", "fsdp"),
     "offload": ("none",),
-    "trainer": ("sft",),
+    "trainer": ("sft", "dpo"),
     "compiled": (False,),
     "optimizer_in_backward": (False,),
 }
@@ -30,7 +30,7 @@ _KERNELS: dict[Attention, Kernel] = {
 
 
 def trace_setup(setup: TrainingSetup) -> TraceSetup:
-    """The same step through TRL's SFTTrainer, with 16-bit autocast on CUDA; Problem for what only
+    """The same step through TRL's SFTTrainer or DPOTrainer, with 16-bit autocast on CUDA; Problem for what only
     the closed form covers."""
     for field, values in _TRACED.items():
         found = getattr(setup, field)
@@ -45,6 +45,7 @@ def trace_setup(setup: TrainingSetup) -> TraceSetup:
     half: Float = "float16" if setup.weights == "float16" else "bfloat16"
     own: Float = "bfloat16" if setup.adapter_bytes == 2 else "float32"
     sharded = setup.sharding == "fsdp"
+    dpo = setup.trainer == "dpo"
     return TraceSetup(
         device=setup.device,
         weights=msgspec.convert(setup.weights, Weights),
@@ -59,11 +60,13 @@ def trace_setup(setup: TrainingSetup) -> TraceSetup:
         autocast=half if cuda else None,
         loss=setup.loss_kernel,
         attention=_KERNELS[setup.attention],
-        masked=setup.packed or setup.micro_batch > 1,
+        # Of one pair the two answers differ in length.
+        masked=setup.packed or setup.micro_batch > 1 or dpo,
         packed=setup.packed,
         gradient_accumulation=setup.gradient_accumulation,
         sharding="fsdp" if sharded else "none",
         devices=setup.devices if sharded else 1,
+        trainer="dpo" if dpo else "sft",
     )
 
 
