@@ -66,12 +66,12 @@ def trainer(model: Any, reference: Any) -> Any:
     return made
 
 
-def loss(trainer: Any, setup: TraceSetup) -> Any:
-    """The loss of `setup.micro_batch` pairs, both answers of each as long as the longest."""
+def loss(trainer: Any, model: Any, setup: TraceSetup) -> Any:
+    """The loss of `model` (the trainer's, or what wraps it) on `setup.micro_batch` pairs, both answers of each as long as the longest."""
     shape = (2 * setup.micro_batch, setup.seq_len)
     names = ("input_ids", "attention_mask", "completion_mask")
     inputs = {name: torch.ones(shape, dtype=torch.long) for name in names}
-    return trainer.compute_loss(trainer.model, inputs)
+    return trainer.compute_loss(model, inputs)
 
 
 def watch(recorder: Recorder, model: Any, setup: TraceSetup) -> None:

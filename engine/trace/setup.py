@@ -9,6 +9,7 @@ import msgspec
 from tunewright.engine.trace.log import Family
 from tunewright.hardware.memory.estimate import Device
 
+Sharding = Literal["none", "ddp", "fsdp"]
 Loss = Literal["chunked", "plain", "fused"]
 Kernel = Literal["sdpa", "eager", "flash_attention_2"]
 Float = Literal["float32", "bfloat16", "float16"]
@@ -29,7 +30,8 @@ class TraceSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `gradient_accumulation`: a second micro-batch runs on top of the gradients of the first.
     `holds_output`: the script keeps model outputs until the next step has new ones, and clears
     gradients only then, as a hand-written loop does; the Trainer does not.
-    `sharding` "fsdp": the first of `devices` ranks, with each decoder layer a unit of FSDP2.
+    `sharding` "fsdp": the first of `devices` ranks, with each decoder layer a unit of FSDP2;
+    "ddp": one of them, with all of the model.
     `trainer` "dpo": `micro_batch` pairs of answers, each of `seq_len`; the reference is the model
     with its adapter switched off, or when all is trained a frozen copy.
     `every_layer`: trace them all, also where a few would do.
@@ -55,7 +57,7 @@ class TraceSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     holds_output: bool = False
     prepare_kbit: bool = False
     expandable_segments: bool = False
-    sharding: Literal["none", "fsdp"] = "none"
+    sharding: Sharding = "none"
     devices: int = 1
     trainer: Literal["sft", "dpo"] = "sft"
     every_layer: bool = False

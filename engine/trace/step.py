@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tunewright.engine.trace import preference
+from tunewright.engine.trace import preference, replicate
 from tunewright.engine.trace.build import fake
 from tunewright.engine.trace.kernels import FusedLinearCrossEntropy, stand_ins
 from tunewright.engine.trace.log import Family, Trace
@@ -53,10 +53,13 @@ def run_step(model: Any, setup: TraceSetup, reference: Any = None) -> Trace:
     recorder.watch_layers(layers)
     if reference is not None:
         _place_reference(recorder, reference, prefix, setup)
-    run = partial(_loss, model, setup)
+    run = partial(_loss, setup=setup)
     if setup.trainer == "dpo":
         preference.watch(recorder, model, setup)
-        run = partial(_preferred, preference.trainer(model, reference), setup)
+        run = partial(_preferred, preference.trainer(model, reference), setup=setup)
+    wrapped = model
+    if setup.sharding == "ddp":
+        wrapped = replicate.replicate(model, setup, recorder)
     parameters = dict(model.named_parameters())
     with recorder:
         if cuda:
@@ -65,9 +68,12 @@ def run_step(model: Any, setup: TraceSetup, reference: Any = None) -> Trace:
                 workspace = torch.empty(CUBLAS_WORKSPACE, dtype=torch.uint8)
         for suffix in ("", "_more") if setup.gradient_accumulation else ("",):
             recorder.enter(f"forward{suffix}")
-            loss, output = run()
-            recorder.enter(f"backward{suffix}")
-            loss.backward()
+            # Of micro-batches that accumulate, DDP reduces the last alone.
+            waits = setup.sharding == "ddp" and setup.gradient_accumulation and not suffix
+            with wrapped.no_sync() if waits else contextlib.nullcontext():
+                loss, output = run(wrapped)
+                recorder.enter(f"backward{suffix}")
+                loss.backward()
             gradients = {
                 name: recorder.id_of(local(parameter.grad))
                 for name, parameter in parameters.items()
@@ -120,9 +126,9 @@ def _place_reference(recorder: Recorder, reference: Any, prefix: str, setup: Tra
     preference.watch(recorder, reference, setup)
 
 
-def _preferred(trainer: Any, setup: TraceSetup) -> tuple[Any, Any]:
+def _preferred(trainer: Any, model: Any, setup: TraceSetup) -> tuple[Any, Any]:
     with _autocast(setup):
-        return preference.loss(trainer, setup), None
+        return preference.loss(trainer, model, setup), None
 
 
 def layer_of(name: str, prefix: str) -> int | None:

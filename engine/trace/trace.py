@@ -68,7 +68,7 @@ def _check(facts: ModelConfig, setup: TraceSetup) -> None:
             why="only adapters on top of them get gradients",
             cure="choose LoRA on nf4 (QLoRA), or full fine-tuning in 16 or 32 bits",
         )
-    if setup.devices < 1 or (setup.sharding == "fsdp" and setup.devices < 2):
+    if setup.devices < 1 or (setup.sharding != "none" and setup.devices < 2):
         raise Problem(
             f"{setup.devices} devices cannot share the model",
             why="sharding needs two or more",
@@ -79,6 +79,12 @@ def _check(facts: ModelConfig, setup: TraceSetup) -> None:
             "4-bit weights on FSDP2 cannot be traced",
             why="accelerate leaves them whole on each device, and fakes of them do not bear it",
             cure="size it without --trace",
+        )
+    if setup.sharding == "ddp" and setup.loss == "fused":
+        raise Problem(
+            "Liger's loss under DDP cannot be traced",
+            why="the stand-in for its kernel goes past the wrapped model, and so past the reducer",
+            cure="size it without --trace, or trace the chunked loss",
         )
     if setup.trainer == "dpo":
         _check_dpo(setup)
@@ -98,7 +104,7 @@ def _check_dpo(setup: TraceSetup) -> None:
         why = f"TRL's DPOTrainer has the chunked head alone, no {setup.loss} loss"
     elif setup.packed:
         why = "TRL's DPOTrainer does not pack pairs"
-    elif setup.sharding != "none":
+    elif setup.sharding == "fsdp":
         why = "its reference would be sharded beside the model, which is not run on fake tensors"
     if why is not None:
         raise Problem(

@@ -99,7 +99,12 @@ def _assumptions(order: Order, traced: int, total: int) -> tuple[str, ...]:
     ]
     if "text_config" in order.config:
         said.append("the language model alone: towers for images or sound are not traced")
-    if setup.sharding != "none":
+    if setup.sharding == "ddp":
+        said.append(
+            f"DDP on {setup.devices} devices, after its first step, as transformers sets it: "
+            "gradients are copied into buckets; NCCL's own buffers are not in it"
+        )
+    if setup.sharding == "fsdp":
         said.append(
             f"FSDP2 on {setup.devices} devices, each layer a unit; what streams let overlap is not "
             "modelled: one more gathered unit may stand"
