@@ -30,8 +30,8 @@ _KERNELS: dict[Attention, Kernel] = {
 
 
 def trace_setup(setup: TrainingSetup) -> TraceSetup:
-    """The same step through TRL's SFTTrainer or DPOTrainer, with 16-bit autocast on CUDA; Problem for what only
-    the closed form covers."""
+    """The same step through TRL's SFTTrainer or DPOTrainer, with 16-bit autocast on CUDA; Problem
+    for what only the closed form covers."""
     for field, values in _TRACED.items():
         found = getattr(setup, field)
         if found not in values:

@@ -67,7 +67,8 @@ def trainer(model: Any, reference: Any) -> Any:
 
 
 def loss(trainer: Any, model: Any, setup: TraceSetup) -> Any:
-    """The loss of `model` (the trainer's, or what wraps it) on `setup.micro_batch` pairs, both answers of each as long as the longest."""
+    """The loss of `model` (the trainer's, or what wraps it) on `setup.micro_batch` pairs, both
+    answers of each as long as the longest."""
     shape = (2 * setup.micro_batch, setup.seq_len)
     names = ("input_ids", "attention_mask", "completion_mask")
     inputs = {name: torch.ones(shape, dtype=torch.long) for name in names}

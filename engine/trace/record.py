@@ -13,7 +13,6 @@ from torch.utils._pytree import tree_iter
 
 from tunewright.engine.trace.log import Block, Born, Family, Freed, Trace
 
-
 # Phases in which layers run from the first to the last; a backward pass may run them again.
 _PASSES = ("forward", "reference")
 

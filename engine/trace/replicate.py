@@ -1,7 +1,7 @@
 """DDP on one rank of many that are not there: torch's real reducer over a fake process group.
 
-transformers wraps as accelerate does: buckets beside the gradients (no gradient_as_bucket_view), and
-unused parameters looked for unless a model of transformers checkpoints. Worker only.
+transformers wraps as accelerate does: buckets beside the gradients (no gradient_as_bucket_view),
+and unused parameters looked for unless a model of transformers checkpoints. Worker only.
 """
 
 from __future__ import annotations

@@ -90,9 +90,10 @@ class TraceResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `allocated_bytes` is what torch.cuda.max_memory_allocated would say and `reserved_bytes` its
     max_memory_reserved (None on a CPU, which has no such cache); without the CUDA context.
     `phases`: highest allocated bytes of each phase ("_more": of the second micro-batch, when
-    gradients accumulate; "reference": DPO's pass without gradients); `peak_phase` the highest of them. `items` add
-    up to `allocated_bytes`, by family; `at_peak` are its largest groups. `layers_traced` of
-    `layers` were run, the equal ones between them repeated. `versions` of what was run.
+    gradients accumulate; "reference": DPO's pass without gradients); `peak_phase` the highest of
+    them. `items` add up to `allocated_bytes`, by family; `at_peak` are its largest groups.
+    `layers_traced` of `layers` were run, the equal ones between them repeated. `versions` of what
+    was run.
     """
 
     allocated_bytes: int

@@ -107,9 +107,7 @@ def _check_dpo(setup: TraceSetup) -> None:
     elif setup.sharding == "fsdp":
         why = "its reference would be sharded beside the model, which is not run on fake tensors"
     if why is not None:
-        raise Problem(
-            "this step of DPO cannot be traced", why=why, cure="size it without --trace"
-        )
+        raise Problem("this step of DPO cannot be traced", why=why, cure="size it without --trace")
 
 
 def _key(order: Order, python: str) -> str:
