@@ -1,8 +1,9 @@
 """Two real training steps on the CPU, and the highest bytes of tensors that they held.
 
 `python tests/real_step.py ORDER.json` prints the peak of an `Order` (engine/trace/setup.py): the
-plain loss of transformers and torch's optimizers, on random weights. A process of its own, since
-the profiler counts from its start. RSS is the growth of the resident size over the imports.
+plain loss of transformers (or TRL's DPOTrainer) and torch's optimizers, on random weights. A
+process of its own, since the profiler counts from its start. RSS is the growth of the resident
+size over the imports.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ def _steps(config: dict[str, Any], setup: dict[str, Any]) -> None:
     model: Any = AutoModelForCausalLM.from_config(made, attn_implementation="sdpa")
     if setup["trainable"] == "adapter":
         model = get_peft_model(model, get_peft_config(dict(setup["adapter"])))
+    if setup["trainer"] == "dpo":
+        _dpo(model, made, setup)
+        return
     if setup["gradient_checkpointing"]:
         if setup["trainable"] == "adapter":
             model.enable_input_require_grads()
@@ -57,6 +61,12 @@ def _steps(config: dict[str, Any], setup: dict[str, Any]) -> None:
         for layer in model.model.layers:
             fully_shard(layer, mesh=mesh)
         fully_shard(model, mesh=mesh)
+    if setup["sharding"] == "ddp":
+        # As transformers and accelerate wrap it.
+        checkpointed = setup["gradient_checkpointing"] and setup["trainable"] == "all"
+        model = torch.nn.parallel.DistributedDataParallel(
+            model, find_unused_parameters=not checkpointed
+        )
     model.train()
     parameters = [p for p in model.parameters() if p.requires_grad]
     arguments = TrainingArguments(output_dir="unused", optim=setup["optimizer"], use_cpu=True)
@@ -74,6 +84,39 @@ def _steps(config: dict[str, Any], setup: dict[str, Any]) -> None:
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad()
+
+
+def _dpo(model: Any, config: Any, setup: dict[str, Any]) -> None:
+    """Two steps of TRL's DPOTrainer; answers of a pair differ in length."""
+    from datasets import Dataset
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+    from trl import DPOConfig, DPOTrainer
+
+    words = Tokenizer(models.WordLevel({"word": 0, "<eos>": 1, "<pad>": 2}, unk_token="word"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, eos_token="<eos>", pad_token="<pad>"
+    )
+    half = setup["seq_len"] // 2
+    longest, shorter = " word" * (setup["seq_len"] - half - 1), " word" * (half - 2)
+    row = {"prompt": "word" + " word" * (half - 1), "chosen": longest, "rejected": shorter}
+    row = {name: text + " <eos>" if name != "prompt" else text for name, text in row.items()}
+    reference = None
+    if setup["trainable"] == "all":
+        reference = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = DPOConfig(
+            output_dir=folder, use_cpu=True, bf16=False, report_to="none", save_strategy="no",
+            max_steps=2, per_device_train_batch_size=setup["micro_batch"], max_length=None,
+            optim=setup["optimizer"], disable_tqdm=True,
+            gradient_checkpointing=setup["gradient_checkpointing"],
+            gradient_checkpointing_kwargs={"use_reentrant": False, "preserve_rng_state": False},
+        )  # fmt: skip
+        DPOTrainer(
+            model, reference, arguments, train_dataset=Dataset.from_list([row] * 8),
+            processing_class=tokenizer,
+        ).train()  # fmt: skip
 
 
 def _peak(trace: Path) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tunewright.engine.trace.setup import Float, Kernel, TraceSetup, Weights
+from tunewright.engine.trace.setup import Float, Kernel, Sharding, TraceSetup, Weights
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.memory.estimate import Attention, TrainingSetup
 
@@ -16,9 +16,9 @@ _TRACED: dict[str, tuple[Any, ...]] = {
     "adapter": ("lora", "dora"),
     "checkpointing": ("full",),
     "modules_to_save": ((),),
-    "sharding": ("none", "fsdp"),
+    "sharding": ("none", "ddp", "fsdp"),
     "offload": ("none",),
-    "trainer": ("sft",),
+    "trainer": ("sft", "dpo"),
     "compiled": (False,),
     "optimizer_in_backward": (False,),
 }
@@ -30,8 +30,8 @@ _KERNELS: dict[Attention, Kernel] = {
 
 
 def trace_setup(setup: TrainingSetup) -> TraceSetup:
-    """The same step through TRL's SFTTrainer, with 16-bit autocast on CUDA; Problem for what only
-    the closed form covers."""
+    """The same step through TRL's SFTTrainer or DPOTrainer, with 16-bit autocast on CUDA; Problem
+    for what only the closed form covers."""
     for field, values in _TRACED.items():
         found = getattr(setup, field)
         if found not in values:
@@ -44,7 +44,9 @@ def trace_setup(setup: TrainingSetup) -> TraceSetup:
     lora = setup.trainable == "lora"
     half: Float = "float16" if setup.weights == "float16" else "bfloat16"
     own: Float = "bfloat16" if setup.adapter_bytes == 2 else "float32"
-    sharded = setup.sharding == "fsdp"
+    # Of the kinds of sharding these are left.
+    sharding = msgspec.convert(setup.sharding, Sharding)
+    dpo = setup.trainer == "dpo"
     return TraceSetup(
         device=setup.device,
         weights=msgspec.convert(setup.weights, Weights),
@@ -59,11 +61,13 @@ def trace_setup(setup: TrainingSetup) -> TraceSetup:
         autocast=half if cuda else None,
         loss=setup.loss_kernel,
         attention=_KERNELS[setup.attention],
-        masked=setup.packed or setup.micro_batch > 1,
+        # Of one pair the two answers differ in length.
+        masked=setup.packed or setup.micro_batch > 1 or dpo,
         packed=setup.packed,
         gradient_accumulation=setup.gradient_accumulation,
-        sharding="fsdp" if sharded else "none",
-        devices=setup.devices if sharded else 1,
+        sharding=sharding,
+        devices=1 if sharding == "none" else setup.devices,
+        trainer="dpo" if dpo else "sft",
     )
 
 

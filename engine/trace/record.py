@@ -13,6 +13,9 @@ from torch.utils._pytree import tree_iter
 
 from tunewright.engine.trace.log import Block, Born, Family, Freed, Trace
 
+# Phases in which layers run from the first to the last; a backward pass may run them again.
+_PASSES = ("forward", "reference")
+
 
 class Recorder(TorchDispatchMode):  # type: ignore[misc]
     """Logs each storage that an operation returns, until Python lets go of it.
@@ -109,9 +112,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
             return f"{where} {node.name().removesuffix('Backward0')}"
         return f"{where} {func._opname if hasattr(func, '_opname') else func}".strip()
 
-    def watch_modules(self, model: Any) -> None:
-        """Follow which module of `model` runs, through hooks on all of them."""
-        for name, module in model.named_modules():
+    def watch_modules(self, model: Any, prefix: str = "") -> None:
+        """Follow which module of `model` runs, through hooks on all of them; names get `prefix`."""
+        for name, module in model.named_modules(prefix=prefix):
 
             def enters(_: Any, __: Any, name: str = name) -> None:
                 self._modules.append(name)
@@ -141,12 +144,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
 
             def enters(_: Any, args: Any, kwargs: Any, index: int = index) -> None:
                 hidden = args[0] if args else kwargs.get("hidden_states")
-                if self.phase.startswith("forward"):
+                if self.phase.startswith(_PASSES):
                     border(hidden, self.phase, index, index - 1 if index else None)
 
             def leaves(_: Any, __: Any, output: Any) -> None:
                 hidden = output if isinstance(output, torch.Tensor) else output[0]
-                if self.phase.startswith("forward"):
+                if self.phase.startswith(_PASSES):
                     border(hidden, self.phase, None, last)
 
             layer.register_forward_pre_hook(enters, with_kwargs=True)

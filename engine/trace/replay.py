@@ -14,6 +14,8 @@ from tunewright.engine.trace.setup import Held
 # Of the second step on, all states exist; the third shows what the cache settles at.
 STEPS = 3
 _ONCE = ("start", "weights")
+# What runs before the first backward pass.
+_AHEAD = ("forward", "reference")
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -52,8 +54,8 @@ def whole_run(
     run = _Run(trace, gradient_names)
     once = [b for b in trace.blocks if b.phase in _ONCE]
     step = [b for b in trace.blocks if b.phase not in _ONCE]
-    forward = [b for b in step if b.phase == "forward"]
-    after = [b for b in step if b.phase != "forward" and not (holds_output and b.phase == "end")]
+    forward = [b for b in step if b.phase in _AHEAD]
+    after = [b for b in step if b.phase not in _AHEAD and not (holds_output and b.phase == "end")]
     end = [b for b in step if holds_output and b.phase == "end"]
     moments = list(run.play(once, 0))
     for number in range(1, STEPS + 1):

@@ -9,10 +9,13 @@ import msgspec
 from tunewright.engine.trace.log import Family
 from tunewright.hardware.memory.estimate import Device
 
+Sharding = Literal["none", "ddp", "fsdp"]
 Loss = Literal["chunked", "plain", "fused"]
 Kernel = Literal["sdpa", "eager", "flash_attention_2"]
 Float = Literal["float32", "bfloat16", "float16"]
 Weights = Literal["float32", "bfloat16", "float16", "nf4"]
+# How checkpointed layers run, in the words of transformers.
+CHECKPOINTING = {"use_reentrant": False, "preserve_rng_state": False}
 
 
 class TraceSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,7 +30,10 @@ class TraceSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `gradient_accumulation`: a second micro-batch runs on top of the gradients of the first.
     `holds_output`: the script keeps model outputs until the next step has new ones, and clears
     gradients only then, as a hand-written loop does; the Trainer does not.
-    `sharding` "fsdp": the first of `devices` ranks, with each decoder layer a unit of FSDP2.
+    `sharding` "fsdp": the first of `devices` ranks, with each decoder layer a unit of FSDP2;
+    "ddp": one of them, with all of the model.
+    `trainer` "dpo": `micro_batch` pairs of answers, each of `seq_len`; the reference is the model
+    with its adapter switched off, or when all is trained a frozen copy.
     `every_layer`: trace them all, also where a few would do.
     """
 
@@ -51,8 +57,9 @@ class TraceSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     holds_output: bool = False
     prepare_kbit: bool = False
     expandable_segments: bool = False
-    sharding: Literal["none", "fsdp"] = "none"
+    sharding: Sharding = "none"
     devices: int = 1
+    trainer: Literal["sft", "dpo"] = "sft"
     every_layer: bool = False
 
     @property
@@ -60,6 +67,11 @@ class TraceSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether a mask reaches the kernel. FlashAttention's package goes by the rows' lengths
         instead (what it copies to leave out padding is not traced)."""
         return self.masked and self.attention != "flash_attention_2"
+
+    @property
+    def holds_reference(self) -> bool:
+        """Whether a second model stands beside the one that is trained."""
+        return self.trainer == "dpo" and self.trainable == "all"
 
 
 class Held(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,9 +90,10 @@ class TraceResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `allocated_bytes` is what torch.cuda.max_memory_allocated would say and `reserved_bytes` its
     max_memory_reserved (None on a CPU, which has no such cache); without the CUDA context.
     `phases`: highest allocated bytes of each phase ("_more": of the second micro-batch, when
-    gradients accumulate); `peak_phase` the highest of them. `items` add
-    up to `allocated_bytes`, by family; `at_peak` are its largest groups. `layers_traced` of
-    `layers` were run, the equal ones between them repeated. `versions` of what was run.
+    gradients accumulate; "reference": DPO's pass without gradients); `peak_phase` the highest of
+    them. `items` add up to `allocated_bytes`, by family; `at_peak` are its largest groups.
+    `layers_traced` of `layers` were run, the equal ones between them repeated. `versions` of what
+    was run.
     """
 
     allocated_bytes: int

@@ -14,20 +14,28 @@ from tunewright.engine.trace.record import Recorder
 from tunewright.engine.trace.setup import TraceSetup
 
 
-def shard(model: Any, layers: Any, setup: TraceSetup) -> None:
-    """Shard `model`, whose parameters are fakes, as accelerate does: each decoder layer is a unit,
-    the rest another; trained parameters in float32 under mixed precision."""
+def join(devices: int) -> None:
+    """Make this process the first rank of a group of `devices`, in place of any it was in."""
     import torch.distributed as distributed
     from torch._subclasses.fake_tensor import unset_fake_temporarily
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
     from torch.testing._internal.distributed.fake_pg import FakeStore
 
-    # The ranks of a mesh are read from a tensor, which must not be a fake.
     with unset_fake_temporarily():
         if distributed.is_initialized():
             distributed.destroy_process_group()
-        distributed.init_process_group("fake", rank=0, world_size=setup.devices, store=FakeStore())
+        distributed.init_process_group("fake", rank=0, world_size=devices, store=FakeStore())
+
+
+def shard(model: Any, layers: Any, setup: TraceSetup) -> None:
+    """Shard `model`, whose parameters are fakes, as accelerate does: each decoder layer is a unit,
+    the rest another; trained parameters in float32 under mixed precision."""
+    from torch._subclasses.fake_tensor import unset_fake_temporarily
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+    join(setup.devices)
+    # The ranks of a mesh are read from a tensor, which must not be a fake.
+    with unset_fake_temporarily():
         mesh = init_device_mesh("cpu", (setup.devices,))
     policy = MixedPrecisionPolicy()
     if setup.autocast is not None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import Any
 
 import torch
 
+from tunewright.engine.trace import preference, replicate
 from tunewright.engine.trace.build import fake
 from tunewright.engine.trace.kernels import FusedLinearCrossEntropy, stand_ins
 from tunewright.engine.trace.log import Family, Trace
 from tunewright.engine.trace.record import Recorder
-from tunewright.engine.trace.setup import TraceSetup
+from tunewright.engine.trace.setup import CHECKPOINTING, TraceSetup
 from tunewright.engine.trace.shard import gloo_stand_ins, local, shard, watch_units
 
 # cuBLAS's workspace, which torch takes from the caching allocator: 4096 KiB x 2 + 16 KiB x 8
@@ -29,13 +31,16 @@ def layer_list(model: Any) -> tuple[str, Any]:
     return max(lists, key=lambda found: len(found[1]), default=("", torch.nn.ModuleList()))
 
 
-def run_step(model: Any, setup: TraceSetup) -> Trace:
-    """Trace weights, forward and backward of one micro-batch (two, when gradients accumulate)."""
+def run_step(model: Any, setup: TraceSetup, reference: Any = None) -> Trace:
+    """Trace weights, forward and backward of one micro-batch (two, when gradients accumulate).
+
+    `reference`: DPO's frozen copy, where it has one.
+    """
     cuda = setup.device == "cuda"
     recorder = Recorder(stand_ins() if cuda else stand_ins() | gloo_stand_ins())
     prefix, layers = layer_list(model)
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    _prepare(model, setup)
+    _prepare(model, reference, setup)
     placed = fake(model)
     if setup.sharding == "fsdp":
         shard(model, layers, setup)
@@ -46,6 +51,15 @@ def run_step(model: Any, setup: TraceSetup) -> Trace:
     _place(recorder, placed, trained, prefix, setup)
     recorder.watch_modules(model)
     recorder.watch_layers(layers)
+    if reference is not None:
+        _place_reference(recorder, reference, prefix, setup)
+    run = partial(_loss, setup=setup)
+    if setup.trainer == "dpo":
+        preference.watch(recorder, model, setup)
+        run = partial(_preferred, preference.trainer(model, reference), setup=setup)
+    wrapped = model
+    if setup.sharding == "ddp":
+        wrapped = replicate.replicate(model, setup, recorder)
     parameters = dict(model.named_parameters())
     with recorder:
         if cuda:
@@ -54,9 +68,12 @@ def run_step(model: Any, setup: TraceSetup) -> Trace:
                 workspace = torch.empty(CUBLAS_WORKSPACE, dtype=torch.uint8)
         for suffix in ("", "_more") if setup.gradient_accumulation else ("",):
             recorder.enter(f"forward{suffix}")
-            loss, output = _loss(model, setup)
-            recorder.enter(f"backward{suffix}")
-            loss.backward()
+            # Of micro-batches that accumulate, DDP reduces the last alone.
+            waits = setup.sharding == "ddp" and setup.gradient_accumulation and not suffix
+            with wrapped.no_sync() if waits else contextlib.nullcontext():
+                loss, output = run(wrapped)
+                recorder.enter(f"backward{suffix}")
+                loss.backward()
             gradients = {
                 name: recorder.id_of(local(parameter.grad))
                 for name, parameter in parameters.items()
@@ -71,14 +88,16 @@ def run_step(model: Any, setup: TraceSetup) -> Trace:
     return trace
 
 
-def _prepare(model: Any, setup: TraceSetup) -> None:
+def _prepare(model: Any, reference: Any, setup: TraceSetup) -> None:
     from trl.trainer.utils import add_fused_lm_head
 
     if setup.gradient_checkpointing:
         if setup.trainable == "adapter":
             model.enable_input_require_grads()
-        model.activation_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
-    if setup.loss == "chunked":
+        model.activation_checkpointing_enable(CHECKPOINTING)
+    if setup.trainer == "dpo":
+        preference.prepare(model, reference)
+    elif setup.loss == "chunked":
         base = model.get_base_model() if setup.trainable == "adapter" else model
         add_fused_lm_head(base, outputs=("log_probs", "entropy", "is_top1"))
 
@@ -96,6 +115,20 @@ def _place(
         family: Family = "adapters" if adapter else "weights"
         with recorder.of(family):
             recorder.add(tensor, name)
+
+
+def _place_reference(recorder: Recorder, reference: Any, prefix: str, setup: TraceSetup) -> None:
+    placed = [(f"reference.{name}", tensor) for name, tensor in fake(reference)]
+    reference.eval()
+    _place(recorder, placed, set(), f"reference.{prefix}", setup)
+    recorder.watch_modules(reference, "reference")
+    recorder.watch_layers(layer_list(reference)[1])
+    preference.watch(recorder, reference, setup)
+
+
+def _preferred(trainer: Any, model: Any, setup: TraceSetup) -> tuple[Any, Any]:
+    with _autocast(setup):
+        return preference.loss(trainer, model, setup), None
 
 
 def layer_of(name: str, prefix: str) -> int | None:

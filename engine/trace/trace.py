@@ -24,7 +24,7 @@ from tunewright.hardware.errors import Exit, Problem
 from tunewright.hardware.model_config import ModelConfig, read_config
 
 # Raised with every change of what a trace says: older answers are then not taken from the cache.
-_REVISION = 1
+_REVISION = 2
 _PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes")
 # Facts of config.json that change nothing about memory.
 _NOT_MEMORY = {"_name_or_path", "transformers_version", "bos_token_id", "eos_token_id"}
@@ -68,7 +68,7 @@ def _check(facts: ModelConfig, setup: TraceSetup) -> None:
             why="only adapters on top of them get gradients",
             cure="choose LoRA on nf4 (QLoRA), or full fine-tuning in 16 or 32 bits",
         )
-    if setup.devices < 1 or (setup.sharding == "fsdp" and setup.devices < 2):
+    if setup.devices < 1 or (setup.sharding != "none" and setup.devices < 2):
         raise Problem(
             f"{setup.devices} devices cannot share the model",
             why="sharding needs two or more",
@@ -80,6 +80,14 @@ def _check(facts: ModelConfig, setup: TraceSetup) -> None:
             why="accelerate leaves them whole on each device, and fakes of them do not bear it",
             cure="size it without --trace",
         )
+    if setup.sharding == "ddp" and setup.loss == "fused":
+        raise Problem(
+            "Liger's loss under DDP cannot be traced",
+            why="the stand-in for its kernel goes past the wrapped model, and so past the reducer",
+            cure="size it without --trace, or trace the chunked loss",
+        )
+    if setup.trainer == "dpo":
+        _check_dpo(setup)
     rank = setup.adapter.get("r")
     low_rank = setup.trainable == "adapter" and setup.adapter.get("peft_type") == "LORA"
     if low_rank and (not isinstance(rank, int) or not 1 <= rank <= facts.hidden_size):
@@ -88,6 +96,18 @@ def _check(facts: ModelConfig, setup: TraceSetup) -> None:
             why=f"a rank is a whole number from 1 to the model's width, {facts.hidden_size}",
             cure="set lora.r to 8, 16, 32 or 64",
         )
+
+
+def _check_dpo(setup: TraceSetup) -> None:
+    why = None
+    if setup.loss != "chunked":
+        why = f"TRL's DPOTrainer has the chunked head alone, no {setup.loss} loss"
+    elif setup.packed:
+        why = "TRL's DPOTrainer does not pack pairs"
+    elif setup.sharding == "fsdp":
+        why = "its reference would be sharded beside the model, which is not run on fake tensors"
+    if why is not None:
+        raise Problem("this step of DPO cannot be traced", why=why, cure="size it without --trace")
 
 
 def _key(order: Order, python: str) -> str:

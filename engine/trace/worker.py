@@ -18,6 +18,7 @@ from tunewright.engine.trace.setup import Answer, Order, Refusal, TraceResult, T
 from tunewright.hardware.errors import Problem
 
 _GROUPS = 24
+_ROWS = {"sft": "rows", "dpo": "pairs, both answers"}
 
 
 def main() -> None:
@@ -89,7 +90,7 @@ def run(order: Order) -> TraceResult:
 def _assumptions(order: Order, traced: int, total: int) -> tuple[str, ...]:
     setup = order.setup
     said = [
-        f"{setup.micro_batch} rows of {setup.seq_len} tokens"
+        f"{setup.micro_batch} {_ROWS[setup.trainer]} of {setup.seq_len} tokens"
         + (", joined into one" if setup.packed else "")
         + ", all as long as the longest; every token is trained on",
         "attention with a mask: rows differ in length or are packed"
@@ -98,7 +99,12 @@ def _assumptions(order: Order, traced: int, total: int) -> tuple[str, ...]:
     ]
     if "text_config" in order.config:
         said.append("the language model alone: towers for images or sound are not traced")
-    if setup.sharding != "none":
+    if setup.sharding == "ddp":
+        said.append(
+            f"DDP on {setup.devices} devices, after its first step, as transformers sets it: "
+            "gradients are copied into buckets; NCCL's own buffers are not in it"
+        )
+    if setup.sharding == "fsdp":
         said.append(
             f"FSDP2 on {setup.devices} devices, each layer a unit; what streams let overlap is not "
             "modelled: one more gathered unit may stand"
@@ -141,9 +147,12 @@ def _traced(
     from tunewright.engine.trace import build, layers, shard, step
 
     model = build.build(build.with_layers(config, count), setup)
+    reference = None
+    if setup.holds_reference:
+        reference = build.build(build.with_layers(config, count), setup).requires_grad_(False)
     prefix, _ = step.layer_list(model)
     with FakeTensorMode():
-        trace = step.run_step(model, setup)
+        trace = step.run_step(model, setup, reference)
     if count < total:
         trace = layers.repeat_layers(trace, prefix, total - count)
     shapes, trained = {}, 0

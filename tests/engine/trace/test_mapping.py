@@ -58,6 +58,13 @@ def test_shards_are_traced_on_one_of_their_devices() -> None:
     assert (found.sharding, found.devices) == ("fsdp", 8)
 
 
+def test_ddp_is_traced_on_one_of_its_devices_and_dpo_with_a_mask() -> None:
+    found = trace_setup(changed(sharding="ddp", devices=2, trainer="dpo", micro_batch=1))
+
+    assert (found.sharding, found.devices) == ("ddp", 2)
+    assert (found.trainer, found.masked) == ("dpo", True)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -67,7 +74,7 @@ def test_shards_are_traced_on_one_of_their_devices() -> None:
         {"modules_to_save": ("lm_head",)},
         {"sharding": "zero3", "devices": 4},
         {"offload": "optimizer"},
-        {"trainer": "dpo"},
+        {"trainer": "ppo"},
         {"compiled": True},
     ],
 )

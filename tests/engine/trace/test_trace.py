@@ -42,6 +42,9 @@ STEPS: dict[str, TraceSetup] = {
     "masked": step(masked=True),
     "packed": step(packed=True, masked=True),
     "expandable": full(expandable_segments=True),
+    "dpo": step(trainer="dpo", masked=True, gradient_checkpointing=True),
+    "dpo, flash": step(trainer="dpo", masked=True, attention="flash_attention_2"),
+    "dpo, full": full(trainer="dpo", masked=True),
     "on a cpu": full(device="cpu", weights="float32", autocast=None, compute="float32"),
 }
 
@@ -57,6 +60,8 @@ WIDE = Order(
     ),
 )  # fmt: skip
 SHARDED = Order(llama(7), full(sharding="fsdp", devices=4, gradient_checkpointing=True))
+REPLICATED = ("lora", "full", "full, checkpointed", "dpo, full")
+ACCUMULATING = full(gradient_accumulation=True, sharding="ddp", devices=4)
 REFUSED = {
     "unknown architecture": (
         Order(llama(4, model_type="nothing"), step()),
@@ -79,7 +84,7 @@ REFUSED = {
     ),
 }
 # The rest of them wait for the slow tier.
-COMPARED = ("lora, checkpointed", "qlora", "full")
+COMPARED = ("lora, checkpointed", "qlora", "full", "dpo", "dpo, full")
 
 
 def whole(order: Order) -> Order:
@@ -91,9 +96,14 @@ def whole(order: Order) -> Order:
 def answered() -> dict[str, Answer]:
     """Every answer that the tests of the fast tier look at."""
     asked = ORDERS | {f"whole {name}": whole(ORDERS[name]) for name in COMPARED}
-    asked |= {"wide": WIDE, "sharded": SHARDED} | {
-        f"refused {name}": order for name, (order, _) in REFUSED.items()
+    asked |= {"wide": WIDE, "sharded": SHARDED, "accumulating": Order(llama(7), ACCUMULATING)}
+    asked |= {
+        f"replicated {name}": Order(
+            llama(7), msgspec.structs.replace(STEPS[name], sharding="ddp", devices=4)
+        )
+        for name in REPLICATED
     }
+    asked |= {f"refused {name}": order for name, (order, _) in REFUSED.items()}
     return dict(zip(asked, answers(*asked.values()), strict=True))
 
 
@@ -176,6 +186,41 @@ def test_a_shard_holds_its_part_and_the_unit_that_runs(results: Any, answered: A
     assert any("FSDP2 on 4 devices" in assumption for assumption in part.assumptions)
 
 
+@pytest.mark.parametrize("name", REPLICATED)
+def test_ddp_holds_every_trained_parameter_once_more_in_buckets(
+    name: str, results: Any, answered: Any
+) -> None:
+    alone, one_of_four = results[name], result_of(answered[f"replicated {name}"])
+    more = one_of_four.allocated_bytes - alone.allocated_bytes
+    of_each = 4 if name == "lora" else 2
+
+    # Beside the buckets some kilobytes, of rounding and of the reducer.
+    assert more == pytest.approx(of_each * alone.trained_parameters, rel=0.01)
+    assert one_of_four.trained_parameters == alone.trained_parameters
+    assert any("DDP on 4 devices" in assumption for assumption in one_of_four.assumptions)
+
+
+def test_gradients_that_accumulate_stand_beside_the_buckets(answered: Any) -> None:
+    found = result_of(answered["accumulating"])
+
+    assert found.peak_phase == "backward_more"
+    both = 2 * 2 * found.trained_parameters
+    assert found.items["gradients"] == pytest.approx(both, rel=0.05)
+
+
+def test_dpo_runs_pairs_and_a_reference_without_gradients(results: Any) -> None:
+    adapted, whole = results["dpo"], results["dpo, full"]
+
+    # Each model in 16 bits: the adapter's reference is its own base, full training holds a second.
+    assert adapted.items["weights"] == results["lora"].items["weights"]
+    assert whole.items["weights"] == 2 * results["full"].items["weights"]
+    assert whole.trained_parameters == results["full"].trained_parameters
+    assert {"forward", "reference", "backward"} <= set(adapted.phases)
+    assert any("2 pairs, both answers of 192" in said for said in adapted.assumptions)
+    # Twice the rows of SFT.
+    assert adapted.allocated_bytes > 1.5 * results["lora, checkpointed"].allocated_bytes
+
+
 def test_methods_and_settings_order_as_they_should(results: Any) -> None:
     peak = {name: result.allocated_bytes for name, result in results.items()}
 
@@ -229,6 +274,11 @@ def write(folder: Path, config: dict[str, Any]) -> Path:
         (llama(4), step(adapter=LORA | {"r": 129}), "rank 129"),
         (llama(4), step(adapter=LORA | {"r": 0}), "rank 0"),
         (llama(4), full(weights="nf4"), "4-bit weights cannot be trained"),
+        (llama(4), step(trainer="dpo", loss="plain"), "step of DPO"),
+        (llama(4), step(trainer="dpo", packed=True), "step of DPO"),
+        (llama(4), step(trainer="dpo", sharding="fsdp", devices=2), "step of DPO"),
+        (llama(4), step(sharding="ddp", devices=1), "1 devices"),
+        (llama(4), step(sharding="ddp", devices=2, loss="fused"), "Liger"),
         (llama(4, hidden_size=-1), step(), "does not describe"),
         (llama(4, num_hidden_layers="many"), step(), "does not describe"),
         ({"model_type": "llama"}, step(), "does not describe"),
