@@ -169,7 +169,8 @@ def test_what_is_copied_reaches_the_clipboard_of_the_terminal(opened: Open) -> N
     with opened() as terminal:
         terminal.until("tiny │")
         terminal.press("3")
-        terminal.until("p50")
+        # The marked row, in the box below the list.
+        terminal.until("assistant {")
         terminal.press("y")
         terminal.until("copied")
         sent = re.findall(rb"\x1b\]52;c;([A-Za-z0-9+/=]*)(?:\x07|\x1b\\\\)", terminal.sent)
