@@ -29,7 +29,8 @@ from tunewright.engine.train import checkpoints, together
 from tunewright.engine.train.ranks import ranks_of
 from tunewright.hardware.errors import Problem
 
-STEPS = 60
+# Many more than pass while an order travels.
+STEPS = 240
 OPTIONS = LaunchOptions(threads={"train": 1})
 
 
@@ -40,8 +41,8 @@ def session_of(
     overrides = more | {
         "training.max_steps": STEPS,
         "training.per_device_train_batch_size": 4 // count,
-        "training.eval_steps": 20,
-        "training.save_steps": 20,
+        "training.eval_steps": 40,
+        "training.save_steps": 40,
     }
     if method == "lora":
         # Each rank draws of its own.
@@ -61,6 +62,10 @@ def ranks(run: RunDir) -> list[int]:
     notes = [e.text for e in RunEvents(run.events).read_new() if isinstance(e, Note)]
     told = [text.split(" as pid ")[1].split(";")[0] for text in notes if " as pid " in text]
     return [int(pid) for pids in told for pid in pids.split(", ")]
+
+
+def go_on(run: RunDir) -> None:
+    until_step(run, steps_done(run) + 8)
 
 
 def lives(pid: int) -> bool:
@@ -86,7 +91,7 @@ def test_two_processes_give_the_losses_of_one_through_deaths_stops_and_resumes(
         return not any(map(lives, ranks(run)))
 
     # The death of a rank ends the run and is told as what it was.
-    until_step(run, 8)
+    go_on(run)
     (rank,) = ranks(run)
     assert os.getpgid(rank) == list(pids(run))[1]
     os.kill(rank, signal.SIGKILL)
@@ -98,13 +103,13 @@ def test_two_processes_give_the_losses_of_one_through_deaths_stops_and_resumes(
     assert gone()
     # A checkpoint and a stop reach all ranks at the same step.
     resume(run)
-    until_step(run, 24)
+    go_on(run)
     control.send(run.control, "stop")
     assert until_ended(run) == "stopped"
     assert gone()
     # A pause holds all, and nobody outlives rank 0 and the supervisor.
     resume(run)
-    until_step(run, 30)
+    go_on(run)
     control.send(run.control, "pause")
     until(lambda: view(run).state == "paused", "the pause")
     for pid in pids(run):
@@ -113,7 +118,7 @@ def test_two_processes_give_the_losses_of_one_through_deaths_stops_and_resumes(
     until(gone, "the end of the ranks")
     # Without a supervisor they write a checkpoint and leave.
     resume(run)
-    until_step(run, max(34, steps_done(run) + 2))
+    go_on(run)
     os.kill(next(pids(run)), signal.SIGKILL)
     assert until_ended(run) == "crashed"
     assert gone()
@@ -124,14 +129,14 @@ def test_two_processes_give_the_losses_of_one_through_deaths_stops_and_resumes(
 
     found, one = losses(run), losses(alone)
     assert list(found) == list(range(1, STEPS + 1))
-    assert found == {step: pytest.approx(loss, rel=1e-4) for step, loss in one.items()}
+    assert found == {step: pytest.approx(loss, rel=1e-3) for step, loss in one.items()}
     of_one, of_two = (list(RunEvents(each.events).read_new()) for each in (alone, run))
     tokens = {e.step: e.tokens for e in of_one if isinstance(e, Step)}
     assert {e.step: e.tokens for e in of_two if isinstance(e, Step)} == tokens
     evaluated = {e.step: e.eval_loss for e in of_one if isinstance(e, Evaluated)}
     assert evaluated
     assert {e.step: e.eval_loss for e in of_two if isinstance(e, Evaluated)} == {
-        step: pytest.approx(loss, rel=1e-4) for step, loss in evaluated.items()
+        step: pytest.approx(loss, rel=1e-3) for step, loss in evaluated.items()
     }
     stopped = [e for e in of_two if isinstance(e, Checkpoint) and "stopping" in e.because]
     assert len(stopped) == 2
