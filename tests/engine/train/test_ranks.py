@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from tunewright.hardware.errors import Problem
 
 # Many more than pass while an order travels.
 STEPS = 240
+PYTHON = sys.executable
 OPTIONS = LaunchOptions(threads={"train": 1})
 
 
@@ -196,6 +198,17 @@ def test_a_rank_that_does_not_come_is_named_and_ended(
     monkeypatch.setattr("sys.executable", died)
     with pytest.raises(Problem, match=r"rank 1 died: signal 9"), ranks_of(job, 2, None):
         pass
+    full = (
+        "os.write(json.loads(sys.argv[-1])['said'], json.dumps(dict(kind='failed', seq=0, time=0,"
+    )
+    full += " what='out of memory', why='w', cure='halve the batch', exit=1)).encode())"
+    python = written(
+        tmp_path / "full", f'exec {PYTHON} -c "import json, os, sys; {full}; exit(1)" "$@"'
+    )
+    monkeypatch.setattr("sys.executable", python)
+    with pytest.raises(Problem, match=r"rank 1: out of memory") as told, ranks_of(job, 2, None):
+        pass
+    assert told.value.cure == "halve the batch"
 
 
 @pytest.fixture
