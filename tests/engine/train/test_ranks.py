@@ -14,13 +14,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from jobs import build_job
 from live import losses, pids, steps_done, until, until_ended, until_step
 from tiny import TinyData
 from train_jobs import Run
 
 from tunewright.engine.plan import DEVICES, Decision
 from tunewright.engine.run import control
-from tunewright.engine.run.events import Checkpoint, Evaluated, Note, Step
+from tunewright.engine.run.events import Checkpoint, Evaluated, Note, StageDone, Step
 from tunewright.engine.run.launch import launch, resume
 from tunewright.engine.run.reader import RunEvents
 from tunewright.engine.run.rundir import LaunchOptions, RunDir, RunRecord
@@ -174,6 +175,28 @@ def test_other_ways_to_train_give_the_losses_of_one_process_too(
         found.append(losses(run))
     assert found[1] == {step: pytest.approx(loss, rel=1e-4) for step, loss in found[0].items()}
     assert list(found[1]) == list(range(1, 13))
+
+
+@pytest.mark.slow
+def test_the_other_stages_are_rank_0s_before_and_after(
+    tmp_path: Path, home: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    session = session_of(tmp_path / "b", tiny_model, tiny_data, 2)
+    measured = build_job(tmp_path / "m", tiny_model, tiny_data).session
+    assert session.plan is not None
+    assert measured.plan is not None
+    plan = msgspec.structs.replace(
+        session.plan,
+        settings=measured.plan.settings | session.plan.settings,
+        stages=measured.plan.stages,
+    )
+    session = msgspec.structs.replace(session, plan=plan, recorded=measured.recorded)
+    threads = {"train": 1, "decode": 1, "prefill": 1}
+    run = launch(session, tmp_path, LaunchOptions(threads=threads, max_steps=6), tmp_path / "run")
+    assert until_ended(run) == "done", view(run).ended
+    done = [e.stage for e in RunEvents(run.events).read_new() if isinstance(e, StageDone)]
+    assert done == ["baseline", "train", "evaluate", "merge"]
+    assert not any(map(lives, ranks(run)))
 
 
 def test_a_rank_that_does_not_come_is_named_and_ended(
