@@ -96,6 +96,8 @@ class _Ranks:
         self.children: list[subprocess.Popen[bytes]] = []
         self._said: list[int] = []
         self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._found: Problem | None = None
         try:
             for rank in range(1, count):
                 self._start(rank, port, resumed)
@@ -169,9 +171,13 @@ class _Ranks:
         """What ended the first rank that has ended badly; waits so many seconds for one."""
         deadline = time.monotonic() + patience
         while True:
-            for rank, child in enumerate(self.children, start=1):
-                if code := child.poll():
-                    return self._told(rank, code)
+            # Two threads ask, and last words are heard once.
+            with self._lock:
+                for rank, child in enumerate(self.children, start=1):
+                    if self._found is None and (code := child.poll()):
+                        self._found = self._told(rank, code)
+                if self._found is not None:
+                    return self._found
             if time.monotonic() >= deadline:
                 return None
             time.sleep(_LOOK_SECONDS)

@@ -76,15 +76,21 @@ class Together:
 
         self.rank, self.count = rank, count
         self._threads = torch.get_num_threads()
-        self._before = dict(os.environ)
-        here = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
-        os.environ.update({name: str(value) for name, value in here.items()})
-        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
         share = max(1, self._threads // count) if rank == 0 else self._threads
-        os.environ.setdefault("OMP_NUM_THREADS", str(share))
         torch.set_num_threads(share)
+        place = {
+            "RANK": str(rank),
+            "LOCAL_RANK": str(rank),
+            "WORLD_SIZE": str(count),
+            "LOCAL_WORLD_SIZE": str(count),
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(share)),
+        }
         if sys.platform == "linux":
-            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+            place["GLOO_SOCKET_IFNAME"] = os.environ.get("GLOO_SOCKET_IFNAME", "lo")
+        self._before = {name: os.environ.get(name) for name in place}
+        os.environ.update(place)
         if device == "cuda":
             torch.cuda.set_device(rank)
         try:
@@ -161,8 +167,10 @@ class Together:
         from accelerate.state import AcceleratorState
 
         AcceleratorState._reset_state(reset_partial_state=True)
-        os.environ.clear()
-        os.environ.update(self._before)
+        for name, value in self._before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
         torch.set_num_threads(self._threads)
 
 

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from jobs import build_job
 from live import losses, pids, steps_done, until, until_ended, until_step
 from tiny import TinyData
 from train_jobs import Run
 
 from tunewright.engine.plan import DEVICES, Decision
 from tunewright.engine.run import control
-from tunewright.engine.run.events import Checkpoint, Evaluated, Note, Step
+from tunewright.engine.run.events import Checkpoint, Evaluated, Note, StageDone, Step
 from tunewright.engine.run.launch import launch, resume
 from tunewright.engine.run.reader import RunEvents
 from tunewright.engine.run.rundir import LaunchOptions, RunDir, RunRecord
@@ -29,7 +31,9 @@ from tunewright.engine.train import checkpoints, together
 from tunewright.engine.train.ranks import ranks_of
 from tunewright.hardware.errors import Problem
 
-STEPS = 60
+# Many more than pass while an order travels.
+STEPS = 240
+PYTHON = sys.executable
 OPTIONS = LaunchOptions(threads={"train": 1})
 
 
@@ -40,8 +44,8 @@ def session_of(
     overrides = more | {
         "training.max_steps": STEPS,
         "training.per_device_train_batch_size": 4 // count,
-        "training.eval_steps": 20,
-        "training.save_steps": 20,
+        "training.eval_steps": 40,
+        "training.save_steps": 40,
     }
     if method == "lora":
         # Each rank draws of its own.
@@ -61,6 +65,10 @@ def ranks(run: RunDir) -> list[int]:
     notes = [e.text for e in RunEvents(run.events).read_new() if isinstance(e, Note)]
     told = [text.split(" as pid ")[1].split(";")[0] for text in notes if " as pid " in text]
     return [int(pid) for pids in told for pid in pids.split(", ")]
+
+
+def go_on(run: RunDir) -> None:
+    until_step(run, steps_done(run) + 8)
 
 
 def lives(pid: int) -> bool:
@@ -86,7 +94,7 @@ def test_two_processes_give_the_losses_of_one_through_deaths_stops_and_resumes(
         return not any(map(lives, ranks(run)))
 
     # The death of a rank ends the run and is told as what it was.
-    until_step(run, 8)
+    go_on(run)
     (rank,) = ranks(run)
     assert os.getpgid(rank) == list(pids(run))[1]
     os.kill(rank, signal.SIGKILL)
@@ -98,13 +106,13 @@ def test_two_processes_give_the_losses_of_one_through_deaths_stops_and_resumes(
     assert gone()
     # A checkpoint and a stop reach all ranks at the same step.
     resume(run)
-    until_step(run, 24)
+    go_on(run)
     control.send(run.control, "stop")
     assert until_ended(run) == "stopped"
     assert gone()
     # A pause holds all, and nobody outlives rank 0 and the supervisor.
     resume(run)
-    until_step(run, 30)
+    go_on(run)
     control.send(run.control, "pause")
     until(lambda: view(run).state == "paused", "the pause")
     for pid in pids(run):
@@ -113,7 +121,7 @@ def test_two_processes_give_the_losses_of_one_through_deaths_stops_and_resumes(
     until(gone, "the end of the ranks")
     # Without a supervisor they write a checkpoint and leave.
     resume(run)
-    until_step(run, max(34, steps_done(run) + 2))
+    go_on(run)
     os.kill(next(pids(run)), signal.SIGKILL)
     assert until_ended(run) == "crashed"
     assert gone()
@@ -124,14 +132,14 @@ def test_two_processes_give_the_losses_of_one_through_deaths_stops_and_resumes(
 
     found, one = losses(run), losses(alone)
     assert list(found) == list(range(1, STEPS + 1))
-    assert found == {step: pytest.approx(loss, rel=1e-4) for step, loss in one.items()}
+    assert found == {step: pytest.approx(loss, rel=1e-3) for step, loss in one.items()}
     of_one, of_two = (list(RunEvents(each.events).read_new()) for each in (alone, run))
     tokens = {e.step: e.tokens for e in of_one if isinstance(e, Step)}
     assert {e.step: e.tokens for e in of_two if isinstance(e, Step)} == tokens
     evaluated = {e.step: e.eval_loss for e in of_one if isinstance(e, Evaluated)}
     assert evaluated
     assert {e.step: e.eval_loss for e in of_two if isinstance(e, Evaluated)} == {
-        step: pytest.approx(loss, rel=1e-4) for step, loss in evaluated.items()
+        step: pytest.approx(loss, rel=1e-3) for step, loss in evaluated.items()
     }
     stopped = [e for e in of_two if isinstance(e, Checkpoint) and "stopping" in e.because]
     assert len(stopped) == 2
@@ -169,6 +177,28 @@ def test_other_ways_to_train_give_the_losses_of_one_process_too(
     assert list(found[1]) == list(range(1, 13))
 
 
+@pytest.mark.slow
+def test_the_other_stages_are_rank_0s_before_and_after(
+    tmp_path: Path, home: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    session = session_of(tmp_path / "b", tiny_model, tiny_data, 2)
+    measured = build_job(tmp_path / "m", tiny_model, tiny_data).session
+    assert session.plan is not None
+    assert measured.plan is not None
+    plan = msgspec.structs.replace(
+        session.plan,
+        settings=measured.plan.settings | session.plan.settings,
+        stages=measured.plan.stages,
+    )
+    session = msgspec.structs.replace(session, plan=plan, recorded=measured.recorded)
+    threads = {"train": 1, "decode": 1, "prefill": 1}
+    run = launch(session, tmp_path, LaunchOptions(threads=threads, max_steps=6), tmp_path / "run")
+    assert until_ended(run) == "done", view(run).ended
+    done = [e.stage for e in RunEvents(run.events).read_new() if isinstance(e, StageDone)]
+    assert done == ["baseline", "train", "evaluate", "merge"]
+    assert not any(map(lives, ranks(run)))
+
+
 def test_a_rank_that_does_not_come_is_named_and_ended(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -191,6 +221,17 @@ def test_a_rank_that_does_not_come_is_named_and_ended(
     monkeypatch.setattr("sys.executable", died)
     with pytest.raises(Problem, match=r"rank 1 died: signal 9"), ranks_of(job, 2, None):
         pass
+    full = (
+        "os.write(json.loads(sys.argv[-1])['said'], json.dumps(dict(kind='failed', seq=0, time=0,"
+    )
+    full += " what='out of memory', why='w', cure='halve the batch', exit=1)).encode())"
+    python = written(
+        tmp_path / "full", f'exec {PYTHON} -c "import json, os, sys; {full}; exit(1)" "$@"'
+    )
+    monkeypatch.setattr("sys.executable", python)
+    with pytest.raises(Problem, match=r"rank 1: out of memory") as told, ranks_of(job, 2, None):
+        pass
+    assert told.value.cure == "halve the batch"
 
 
 @pytest.fixture
