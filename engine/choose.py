@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 import msgspec
 
+from tunewright.engine.devices import lowest_capability
 from tunewright.engine.text import size
 from tunewright.engine.train.registry import method, methods
-from tunewright.hardware.catalogue import Part, catalogue, part_of
-from tunewright.hardware.fit import Verdict, judge, largest, training_memory
+from tunewright.hardware.catalogue import Part, catalogue
+from tunewright.hardware.fit import Verdict, judge, largest, most_free_gpu, training_memory
 from tunewright.hardware.memory.estimate import (
     Attention,
     Checkpointing,
@@ -27,7 +28,7 @@ from tunewright.hardware.memory.training import estimate_training
 from tunewright.hardware.model_catalogue import known_models
 from tunewright.hardware.shapes import ModelShape
 from tunewright.hardware.snapshot import Gpu, Snapshot
-from tunewright.hardware.speed import Interval, Speed, training_speed
+from tunewright.hardware.speed import Interval, Speed, slowest_of, training_speed
 
 _LONGEST = 1 << 20
 _MOST_ROWS = 1 << 12
@@ -184,14 +185,12 @@ def _option(
         return None
     if id == "qlora" and sharding == "zero3":
         return None  # DeepSpeed does not share bitsandbytes' packed weights
-    gpu = None
+    taken: list[Gpu] = []
     if device == "cuda":
-        gpu = max(gpus, key=lambda one: one.free_bytes or 0)
-        if devices > 1:
-            gpu = min(gpus, key=lambda one: one.free_bytes or 0)
-            free = gpu.free_bytes or 0
-    capability = None if gpu is None else gpu.compute_capability
-    precision = own.precision(device, capability)
+        alone = most_free_gpu(machine)
+        taken = gpus if devices > 1 or alone is None else [alone]
+        free = min(gpu.free_bytes or 0 for gpu in taken)
+    precision = own.precision(device, lowest_capability(taken))
 
     def setup(rows: int, checkpointing: bool) -> TrainingSetup:
         return TrainingSetup(
@@ -227,8 +226,7 @@ def _option(
         if verdict == "fits":
             break
     assert estimate is not None
-    part = None if gpu is None else part_of(gpu)
-    speed = training_speed(shape, chosen, part, machine.host, _linked(machine))
+    speed = training_speed(shape, chosen, slowest_of(taken), machine.host, _linked(machine))
     tokens = ask.tokens
     words = own.trade_off
     if devices > 1:
@@ -249,7 +247,7 @@ def _option(
         hours=speed.hours(tokens) if speed is not None and tokens else None,
         disk_bytes=disk_bytes(shape, chosen),
         trade_off=words,
-        runs_here=devices == 1 and offload == "none",
+        runs_here=chosen.sharding in ("none", "ddp") and offload == "none",
     )
 
 

@@ -16,10 +16,9 @@ from tunewright.engine.plan import DEVICES, Plan
 from tunewright.engine.session import Recorded
 from tunewright.engine.text import duration
 from tunewright.engine.train.registry import method
-from tunewright.hardware.catalogue import part_of
 from tunewright.hardware.memory.calibration import MeasuredSpeed, key_of
 from tunewright.hardware.memory.estimate import TrainingSetup
-from tunewright.hardware.speed import Interval, Speed, training_speed
+from tunewright.hardware.speed import Interval, Speed, slowest_of, training_speed
 
 # Steps of one machine differ by its clock, its heat and what else it does.
 _MEASURED_SPREAD = 0.15
@@ -48,10 +47,7 @@ def pace_of(plan: Plan, recorded: Recorded) -> Pace | None:
         plan.device.value, lowest_capability(gpus), values, recorded.data.length_max
     )
     tokens = tokens_of(values, recorded)
-    parts = [part for part in map(part_of, gpus) if part is not None]
-    # Of unlike devices each step takes as long as the slowest.
-    slowest = min(parts, key=lambda part: part.fp16_flops, default=None)
-    part = slowest if len(parts) == len(gpus) else None
+    part = slowest_of(gpus)
     linked = are_linked(gpus, recorded.snapshot.pairs)
 
     def counted(setup: TrainingSetup) -> Speed | None:

@@ -7,6 +7,8 @@ new token reads the weights once for all rows, and the cache of each.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from tunewright.hardware.catalogue import Part, part_of
@@ -203,6 +205,8 @@ def serving_speed(
     )
 
 
-def rates_of(gpu: Gpu) -> Part | None:
-    """The part that a device is, by its name; None for one that the catalogue does not have."""
-    return part_of(gpu)
+def slowest_of(gpus: Sequence[Gpu]) -> Part | None:
+    """The part that sets the pace of devices that step together; None when the catalogue lacks one
+    of them."""
+    parts = [part for part in map(part_of, gpus) if part is not None]
+    return min(parts, key=lambda part: part.fp16_flops) if 0 < len(parts) == len(gpus) else None

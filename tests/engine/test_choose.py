@@ -41,7 +41,18 @@ def test_an_option_is_what_its_setup_gives() -> None:
         assert (option.verdict == "fits") == fits
         assert option.speed is not None
         assert option.speed.tokens_per_second.low < option.speed.tokens_per_second.high
-        assert option.runs_here == (option.devices == 1)
+        assert option.runs_here == (option.sharding in ("none", "ddp"))
+
+
+def test_of_unlike_gpus_one_trains_alone_and_the_slowest_paces_them_together() -> None:
+    def paces(spec: str) -> dict[str, float]:
+        found = options(LLAMA, imagine(spec), Ask(method="lora", micro_batch=1))
+        return {o.id: o.speed.tokens_per_second.expected for o in found if o.speed is not None}
+
+    fast, slow, both = map(paces, ("2x RTX 4090", "2x RTX 3090", "RTX 4090 + RTX 3090"))
+    assert both["lora"] == fast["lora"] > slow["lora"]
+    assert both["lora ddp x2"] == pytest.approx(slow["lora ddp x2"], rel=0.05)
+    assert both["lora ddp x2"] < fast["lora ddp x2"]
 
 
 def test_full_fine_tuning_of_8b_fits_eight_gpus_only_when_shared() -> None:

@@ -75,7 +75,7 @@ def add_running(parser: argparse.ArgumentParser) -> None:
         "--device",
         metavar="D",
         help="auto, cpu, or devices by number or UUID, e.g. 0, 0:1 (a MIG slice), GPU-5a1f, "
-        "0,1 (one of them), 0+1 (together: planned and ejected, not launched from here); "
+        "0,1 (one of them), 0+1 (together, a process on each); "
         "of several the one with the most free memory (default: auto)",
     )
     parser.add_argument(

@@ -38,7 +38,7 @@ def serve(options: argparse.Namespace) -> int:
     from tunewright.engine.text import plain, size
     from tunewright.hardware.fit import most_free_gpu
     from tunewright.hardware.memory.serving import ServingSetup, estimate_serving
-    from tunewright.hardware.speed import rates_of, serving_speed
+    from tunewright.hardware.speed import serving_speed, slowest_of
     from tunewright.hardware.take import take_snapshot
     from tunewright.hardware.whatif import imagine
 
@@ -75,7 +75,7 @@ def serve(options: argparse.Namespace) -> int:
     estimate = estimate_serving(shape, setup, gpu.total_bytes)
     context = options.context or min(4096, shape.max_position_embeddings or 4096)
     rows = max(1, min(int(estimate.kv_tokens // context), setup.max_rows))
-    part = rates_of(gpu)
+    part = slowest_of([gpu])
     speed = None
     if part is not None and estimate.kv_tokens >= context:
         speed = serving_speed(

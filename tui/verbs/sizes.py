@@ -152,7 +152,7 @@ def tell_ways(found: tuple[Option, ...], because: str, chosen: Option | None) ->
             for option in found
         ],
     )  # fmt: skip
-    say.line(f"{because}. (c: checkpointed; on several devices: sized, not launched from here)")
+    say.line(f"{because}. (c: checkpointed; of several devices DDP is launched: --device 0+1)")
 
 
 def _speed(option: Option) -> str:
