@@ -27,6 +27,19 @@ class Orders(Protocol):
         """Return at once, or when the pause ends or a stop is requested."""
 
 
+class NoOrders:
+    """Orders where nobody can give any: another rank than the first, a training outside a run."""
+
+    def stop_requested(self) -> str | None:
+        return None
+
+    def take_checkpoint_request(self) -> str | None:
+        return None
+
+    def wait_while_paused(self) -> None:
+        return None
+
+
 class Stopped(Exception):
     """A stage left early because it was asked to; what it had is kept and can be resumed."""
 

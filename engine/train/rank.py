@@ -18,7 +18,7 @@ import msgspec
 
 from tunewright.engine.run.events import Event
 from tunewright.engine.run.explain import explain
-from tunewright.engine.run.job import Job
+from tunewright.engine.run.job import Job, NoOrders
 from tunewright.engine.run.rundir import RunDir, spoken
 from tunewright.engine.session import load_session
 from tunewright.engine.train import together
@@ -29,19 +29,6 @@ from tunewright.engine.train.trainer import build_trainer, quiet_libraries
 from tunewright.hardware.errors import Exit, Problem
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-
-
-class _Nobody:
-    """Orders are rank 0's to hear."""
-
-    def stop_requested(self) -> str | None:
-        return None
-
-    def take_checkpoint_request(self) -> str | None:
-        return None
-
-    def wait_while_paused(self) -> None:
-        return None
 
 
 def main(seat_json: str) -> int:
@@ -78,7 +65,7 @@ def _train(seat: Seat) -> None:
         attempt=seat.attempt,
         device=seat.device,
         emit=_say_nothing,
-        orders=_Nobody(),
+        orders=NoOrders(),
     )
     assert job.session.plan is not None
     trainer = build_trainer(

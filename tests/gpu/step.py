@@ -60,23 +60,12 @@ def planned(folder: Path, *, wide: bool) -> Any:
     return plan_recorded(Session(VERSION, inputs), recorded)
 
 
-class _NoOrders:
-    def stop_requested(self) -> str | None:
-        return None
-
-    def take_checkpoint_request(self) -> str | None:
-        return None
-
-    def wait_while_paused(self) -> None:
-        return None
-
-
 def trained(session: Any, folder: Path) -> dict[str, Any]:
     """Train as planned; what was predicted and what was measured, bytes."""
     import torch
     from attribution import attribute
 
-    from tunewright.engine.run.job import Job
+    from tunewright.engine.run.job import Job, NoOrders
     from tunewright.engine.train.registry import method
     from tunewright.engine.train.trainer import build_trainer, quiet_libraries
 
@@ -90,7 +79,7 @@ def trained(session: Any, folder: Path) -> dict[str, Any]:
         attempt=1,
         device=plan.device.value,
         emit=lambda event: None,
-        orders=_NoOrders(),
+        orders=NoOrders(),
     )
     if cuda:
         # Python frames alone: C++ ones cost seconds and tell the terms no better.
