@@ -14,7 +14,8 @@ from tunewright.engine.decide.facts import Facts
 from tunewright.engine.decide.guide import APPROACHES, TITLES, Verdicts
 from tunewright.engine.decide.next_step import MANY_PIVOTS, Named, next_step
 from tunewright.engine.decide.questions import BY_ID, Choice, fact_answer, said_of
-from tunewright.engine.decide.rules import CLEAR, MEASURED, SLIGHT, Rule
+from tunewright.engine.decide.rules.measured import MEASURED
+from tunewright.engine.decide.rules.rule import CLEAR, SLIGHT, Rule
 from tunewright.engine.decide.settle import decided, fired, settle
 from tunewright.engine.decide.training import training_steps
 from tunewright.engine.decide.verdict import Change, Confidence, Reason, Spoke, Verdict
@@ -121,8 +122,8 @@ def _confidence(
         (much if len(pivots) > MANY_PIVOTS else some).append(said)
     trains = verdict in _TRAINS
     for rule in rules:
-        about_rows = rule.id.startswith("data.")
-        about_machine = rule.id.startswith("hardware.")
+        about_rows = rule.family == "data"
+        about_machine = rule.family == "hardware"
         concerns = trains or verdict == "collect_data"
         if rule.doubt == "much" and (concerns or not (about_rows or about_machine)):
             much.append(rule.sentence(case))

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from tunewright.engine.data.example import DataFacts, Example
+from tunewright.engine.data.example import Example
 from tunewright.engine.decide.measured import Measured
 from tunewright.engine.suspect.trouble import Trouble, troubles
 
@@ -99,16 +99,6 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         if self.conflict_share >= LOW_CONFLICTS:
             return "low"
         return "mixed" if self.conflict_share >= MIXED_CONFLICTS else None
-
-
-def facts_of(data: DataFacts) -> Facts:
-    """The facts that planning has already measured. It counts no contradictions."""
-    return Facts(
-        rows=data.rows,
-        eval_rows=data.eval_rows,
-        duplicate_rows=data.duplicate_rows,
-        answers=data.answers,
-    )
 
 
 def facts_of_rows(examples: Sequence[Example], held: Sequence[Example] = ()) -> Facts:

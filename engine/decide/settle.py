@@ -6,7 +6,8 @@ from collections import Counter
 
 from tunewright.engine.decide.case import Case
 from tunewright.engine.decide.guide import Verdicts
-from tunewright.engine.decide.rules import CLEAR, DECIDES, RULES, STRONG, Rule
+from tunewright.engine.decide.rules import RULES
+from tunewright.engine.decide.rules.rule import CLEAR, DECIDES, STRONG, Rule
 
 # Training has to be spoken for by a strong reason, or by several that add up to one; where the rows
 # are good but thin, by two.

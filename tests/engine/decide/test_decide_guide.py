@@ -6,7 +6,7 @@ import pytest
 
 from tunewright.engine.decide.guide import APPROACHES, CHECKLIST, checklist, table
 from tunewright.engine.decide.questions import BY_ID, QUESTIONS
-from tunewright.engine.decide.rules import RULES
+from tunewright.engine.decide.rules import FAMILIES, RULES
 
 # The expert's own words, copied by hand, and the rules that stand for them.
 TABLE = (
@@ -75,6 +75,13 @@ def test_nothing_stands_in_the_checklist_that_no_rule_reads() -> None:
     assert len(CHECKLIST) == len(FINE_TUNE_WHEN) + len(DO_NOT_WHEN)
     for id in CHECKLIST:
         assert any(checklist(id) in source for source in SOURCES.values()), id
+
+
+def test_a_rule_is_found_in_the_file_of_its_family() -> None:
+    also = {"retrieval": "knowledge", "latency": "task", "tokens": "task"}
+    for family in FAMILIES:
+        file = family.__name__.rpartition(".")[2]
+        assert {also.get(rule.family, rule.family) for rule in family.RULES} == {file}
 
 
 def test_rules_and_questions_are_told_apart_by_their_ids() -> None:

@@ -108,7 +108,7 @@ def test_broken_rows_let_no_figure_speak() -> None:
     refused = facts(figures(46), troubles=(bad,), refused=True)
     found = decide(Answers(external_lookup=False), refused)
     assert found.verdict == "collect_data"
-    assert "data.unmeasurable" in {reason.rule for reason in found.because}
+    assert "measured.refused" in {reason.rule for reason in found.because}
     assert found.next_step.sentence.startswith("repair first: copied; write the answers")
 
 
