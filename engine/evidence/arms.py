@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from tunewright.engine.data.alike import asked_of
 from tunewright.engine.data.example import Example, Message
 from tunewright.engine.evidence.index import Finder
 from tunewright.engine.evidence.passages import Passage
 from tunewright.engine.evidence.result import AnswerForm, Group
 from tunewright.engine.evidence.scoring import normal
 from tunewright.engine.prove.rows import with_shots
-from tunewright.engine.suspect.similar import asked_of
 
 RETRIEVED = "Use the numbered passages where they help."
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from tunewright.engine.data.alike import asked_of
 from tunewright.engine.data.example import Example, Message
 from tunewright.engine.decide.guide import Verdicts
 from tunewright.engine.evidence.arms import ArmPlan, Prompts, with_passages
@@ -22,7 +23,6 @@ from tunewright.engine.evidence.result import Evidence
 from tunewright.engine.evidence.stage import documents_of, draw, prompts_of
 from tunewright.engine.files import write_atomic
 from tunewright.engine.run.job import Job
-from tunewright.engine.suspect.similar import asked_of
 
 PROMPT = "prompt.json"
 INDEX = "index"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from tunewright.engine.data.alike import asked_of
 from tunewright.engine.data.example import Example
 from tunewright.engine.evidence.arms import ArmPlan, Prompted, Prompts, fit
 from tunewright.engine.evidence.asker import Asker
@@ -14,7 +15,6 @@ from tunewright.engine.evidence.result import AnswerForm, Arm, Group
 from tunewright.engine.evidence.scoring import holds, score
 from tunewright.engine.prove.likelihood import Likelihood
 from tunewright.engine.prove.statistics import Interval, bootstrap_interval
-from tunewright.engine.suspect.similar import asked_of
 
 
 class Arranged:

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tunewright.engine.data.alike import asked_of
 from tunewright.engine.data.example import Example
 from tunewright.engine.decide.case import ENOUGH
 from tunewright.engine.evidence.result import Evidence
 from tunewright.engine.evidence.scoring import form_of, normal
 from tunewright.engine.files import write_atomic
-from tunewright.engine.suspect.similar import asked_of, near_identical
+from tunewright.engine.suspect.similar import near_identical
 from tunewright.engine.text import plain, shorten
 
 _SHOWN = 20

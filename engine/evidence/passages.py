@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from tunewright.engine.data.alike import asked_of
 from tunewright.engine.data.example import Example
-from tunewright.engine.suspect.similar import asked_of
 from tunewright.hardware.errors import Problem
 
 SUFFIXES = (".txt", ".md", ".rst", ".markdown")

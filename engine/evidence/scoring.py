@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from tunewright.engine.data.alike import words_of
 from tunewright.engine.evidence.result import AnswerForm
 from tunewright.engine.prove.score import parse_object, score_answers
-from tunewright.engine.suspect.similar import words_of
 
 # The metric that decides for each kind of answer, and whether it is a share of right answers.
 PRIMARY: dict[AnswerForm, str] = {

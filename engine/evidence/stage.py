@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from tunewright.engine.data.alike import asked_of
 from tunewright.engine.data.example import Example
 from tunewright.engine.evidence.arms import Prompts, choose_fixed, commonest
 from tunewright.engine.evidence.asker import Asker
@@ -34,7 +35,7 @@ from tunewright.engine.prove.statistics import Interval
 from tunewright.engine.prove.threads import Threads
 from tunewright.engine.run.events import Note, Sample
 from tunewright.engine.run.job import Job
-from tunewright.engine.suspect.similar import asked_of, shared_with
+from tunewright.engine.suspect.similar import shared_with
 from tunewright.hardware.errors import Problem
 
 _SAMPLE_CHARACTERS = 2000

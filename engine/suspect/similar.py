@@ -1,4 +1,10 @@
-"""Rows that say the same as another one: equal, or equal but for case, marks and numbering."""
+"""Rows that say the same as another one: equal, or equal but for case, marks, numbering, a word.
+
+What "the same" means is `engine.data.alike`'s, for the checks of data too. What is *nearly* the
+same is judged apart from them: these rows count as none, so their answers have to be the same, and
+then less of the question suffices. The sketches of `engine.data.keys` find whole rows that share
+four fifths of their runs of words; of twelve words with one changed, hardly half of them are left.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +15,8 @@ from zlib import crc32
 
 from tunewright.engine.data.alike import asked_of, plain_words, said, words_of
 from tunewright.engine.data.example import Example
+from tunewright.engine.data.keys import NEAR
 
-__all__ = ["asked_of", "near_identical", "shared_with", "words_of"]
-
-SAME = 0.8
 _SAME_WITH_ANSWER = 0.6
 # Below this many words one other word is another question.
 _FEWEST_WORDS = 6
@@ -126,7 +130,7 @@ def _alike(rows: Sequence[int], asked: Sequence[list[str]], answers: Sequence[st
         sketch = sorted(mine)[:_SKETCH]
         near = {other for key in sketch for other in buckets.get(key, ())[:_MOST_COMPARED]}
         # That two rows share an answer of many words is itself a sign.
-        same = SAME if len(answers[row].split()) < _FEWEST_WORDS else _SAME_WITH_ANSWER
+        same = NEAR if len(answers[row].split()) < _FEWEST_WORDS else _SAME_WITH_ANSWER
         if any(
             answers[other] == answers[row] and _jaccard(mine, pairs[other]) >= same
             for other in near

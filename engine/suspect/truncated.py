@@ -7,8 +7,8 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
+from tunewright.engine.data.alike import asked_of
 from tunewright.engine.data.example import Example
-from tunewright.engine.suspect.similar import asked_of
 
 # Shorter answers (labels, names, headlines) rightly end without a mark.
 _FEWEST_WORDS = 8

@@ -17,8 +17,8 @@ from typing import TypeVar
 
 import msgspec
 
+from tunewright.engine.data.alike import asked_of, words_of
 from tunewright.engine.data.example import Example
-from tunewright.engine.suspect.similar import asked_of, words_of
 
 T = TypeVar("T")
 

@@ -13,7 +13,6 @@ import threading
 import time
 from collections import deque
 from pathlib import Path
-from types import TracebackType
 
 from terminal import Terminal, without_queries
 
@@ -83,14 +82,3 @@ class SlowLine(Terminal):
         self._ended.set()
         self._thread.join()
         super().close()
-
-    def __enter__(self) -> SlowLine:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self.close()
