@@ -1,7 +1,8 @@
-"""Every way to train a model on a machine, what would make it fit, and the reverse questions. Pure.
+"""Every way to train a model on a machine. Pure.
 
 `make_plan` decides what Tunewright runs; this compares more than that: several devices by sharding,
-machines that are only imagined, and what a person would have to change or buy.
+offloading, and machines that are only imagined. `limits` asks how far it goes, `changes` what a
+person would have to change or buy.
 """
 
 from __future__ import annotations
@@ -12,26 +13,26 @@ import msgspec
 
 from tunewright.engine.devices import lowest_capability
 from tunewright.engine.text import size
+from tunewright.engine.train.method import Method
 from tunewright.engine.train.registry import method, methods
-from tunewright.hardware.catalogue import Part, catalogue
-from tunewright.hardware.fit import Verdict, judge, largest, most_free_gpu, training_memory
+from tunewright.hardware.capability import Capability
+from tunewright.hardware.fit import Verdict, judge, most_free_gpu, training_memory
+from tunewright.hardware.memory.adapters import trainable_parameters
 from tunewright.hardware.memory.estimate import (
     Attention,
     Checkpointing,
+    Device,
     LossKernel,
     MemoryEstimate,
     Offload,
     Sharding,
+    Trainer,
     TrainingSetup,
 )
 from tunewright.hardware.memory.training import estimate_training
-from tunewright.hardware.model_catalogue import known_models
 from tunewright.hardware.shapes import ModelShape
 from tunewright.hardware.snapshot import Gpu, Snapshot
 from tunewright.hardware.speed import Interval, Speed, slowest_of, training_speed
-
-_LONGEST = 1 << 20
-_MOST_ROWS = 1 << 12
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,7 +55,7 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     packing: bool = False
     sharding: str = "auto"
     offload: Offload | None = None
-    trainer: str = "sft"
+    trainer: Trainer = "sft"
     tokens: int | None = None
 
 
@@ -89,14 +90,6 @@ class Option(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def headroom_bytes(self) -> int:
         """What is left beside the safe bound; negative where it does not fit."""
         return self.free_bytes - self.estimate.safe_bytes
-
-
-class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One thing to change so that it fits, with what it costs in words and the option after it."""
-
-    what: str
-    costs: str
-    option: Option
 
 
 _SHARDINGS: tuple[tuple[Sharding, Offload], ...] = (
@@ -175,59 +168,19 @@ def _option(
     devices: int,
 ) -> Option | None:
     device, free, _ = training_memory(machine)
-    gpus = _usable(machine)
     own = method(id)
-    if device == "cpu" and devices > 1:
+    if _is_pointless(own, ask, device, sharding, offload, devices):
         return None
-    if own.trainable == "lora" and sharding in ("zero2", "zero3") and ask.sharding == "auto":
-        return None  # adapters are so small that sharing their state gains nothing over DDP
-    if own.trainable == "lora" and offload == "all" and ask.offload is None:
-        return None
-    if id == "qlora" and sharding == "zero3":
-        return None  # DeepSpeed does not share bitsandbytes' packed weights
     taken: list[Gpu] = []
     if device == "cuda":
         alone = most_free_gpu(machine)
-        taken = gpus if devices > 1 or alone is None else [alone]
+        taken = _usable(machine) if devices > 1 or alone is None else [alone]
         free = min(gpu.free_bytes or 0 for gpu in taken)
-    precision = own.precision(device, lowest_capability(taken))
-
-    def setup(rows: int, checkpointing: bool) -> TrainingSetup:
-        return TrainingSetup(
-            device=device,
-            weights=precision.weights,
-            trainable=own.trainable,
-            optimizer=ask.optimizer or own.optimizer[device][0],
-            micro_batch=rows,
-            seq_len=ask.seq_len,
-            gradient_checkpointing=checkpointing,
-            rank=ask.rank if own.trainable == "lora" else 0,
-            target_modules=ask.targets,
-            adapter_bytes=4 if precision.trained == "float32" else 2,
-            loss_kernel=ask.loss_kernel,
-            attention=ask.attention,
-            checkpointing=ask.checkpointing_kind,
-            packed=ask.packing,
-            sharding=sharding if devices > 1 else "none",
-            devices=devices,
-            offload=offload,
-            trainer=ask.trainer,  # type: ignore[arg-type]
-        )
-
+    sharding = sharding if devices > 1 else "none"
+    setup = _setup(own, ask, device, lowest_capability(taken), sharding, offload, devices)
     host_free = machine.host.ram_available_bytes
-    tried = list(_lighter(ask))
-    chosen, estimate, verdict = setup(*tried[-1]), None, "no"
-    for rows, checkpointing in tried:
-        chosen = setup(rows, checkpointing)
-        estimate = estimate_training(shape, chosen)
-        verdict = judge(estimate, free)
-        if estimate.host_bytes > host_free:
-            verdict = "no"
-        if verdict == "fits":
-            break
-    assert estimate is not None
-    speed = training_speed(shape, chosen, slowest_of(taken), machine.host, _linked(machine))
-    tokens = ask.tokens
+    setup, estimate, verdict = _lightened(shape, setup, ask, free, host_free)
+    speed = training_speed(shape, setup, slowest_of(taken), machine.host, _linked(machine))
     words = own.trade_off
     if devices > 1:
         words += f"; {_SHARED_WORDS[sharding]}"
@@ -235,20 +188,85 @@ def _option(
         words += ", parameters in host memory: slow"
     return Option(
         method=id,
-        sharding=chosen.sharding,
+        sharding=sharding,
         offload=offload,
         devices=devices,
-        setup=chosen,
-        verdict=verdict,  # type: ignore[arg-type]
+        setup=setup,
+        verdict=verdict,
         estimate=estimate,
         free_bytes=free,
         host_free_bytes=host_free,
         speed=speed,
-        hours=speed.hours(tokens) if speed is not None and tokens else None,
-        disk_bytes=disk_bytes(shape, chosen),
+        hours=speed.hours(ask.tokens) if speed is not None and ask.tokens else None,
+        disk_bytes=disk_bytes(shape, setup),
         trade_off=words,
-        runs_here=chosen.sharding in ("none", "ddp") and offload == "none",
+        runs_here=sharding in ("none", "ddp") and offload == "none",
     )
+
+
+def _is_pointless(
+    own: Method, ask: Ask, device: Device, sharding: Sharding, offload: Offload, devices: int
+) -> bool:
+    """Whether a way cannot work, or gains nothing and was not asked for."""
+    if device == "cpu" and devices > 1:
+        return True
+    if own.id == "qlora" and sharding == "zero3":
+        return True  # DeepSpeed does not share bitsandbytes' packed weights
+    if own.trainable != "lora":
+        return False
+    # Adapters are so small that sharing their state gains nothing over DDP.
+    shares_state = sharding in ("zero2", "zero3") and ask.sharding == "auto"
+    return shares_state or (offload == "all" and ask.offload is None)
+
+
+def _setup(
+    own: Method,
+    ask: Ask,
+    device: Device,
+    capability: Capability | None,
+    sharding: Sharding,
+    offload: Offload,
+    devices: int,
+) -> TrainingSetup:
+    """The step that is asked for; the batch and checkpointing are still to be found."""
+    precision = own.precision(device, capability)
+    return TrainingSetup(
+        device=device,
+        weights=precision.weights,
+        trainable=own.trainable,
+        optimizer=ask.optimizer or own.optimizer[device][0],
+        micro_batch=1,
+        seq_len=ask.seq_len,
+        gradient_checkpointing=True,
+        rank=ask.rank if own.trainable == "lora" else 0,
+        target_modules=ask.targets,
+        adapter_bytes=4 if precision.trained == "float32" else 2,
+        loss_kernel=ask.loss_kernel,
+        attention=ask.attention,
+        checkpointing=ask.checkpointing_kind,
+        packed=ask.packing,
+        sharding=sharding,
+        devices=devices,
+        offload=offload,
+        trainer=ask.trainer,
+    )
+
+
+def _lightened(
+    shape: ModelShape, setup: TrainingSetup, ask: Ask, free: int, host_free: int
+) -> tuple[TrainingSetup, MemoryEstimate, Verdict]:
+    """The fastest batch and checkpointing that fit; the lightest where none does."""
+    for rows, checkpointing in _lighter(ask):
+        setup = msgspec.structs.replace(
+            setup, micro_batch=rows, gradient_checkpointing=checkpointing
+        )
+        estimate = estimate_training(shape, setup)
+        verdict = judge(estimate, free)
+        if estimate.host_bytes > host_free:
+            verdict = "no"
+        if verdict == "fits":
+            break
+    return setup, estimate, verdict
 
 
 def _lighter(ask: Ask) -> Iterator[tuple[int, bool]]:
@@ -271,128 +289,5 @@ def disk_bytes(shape: ModelShape, setup: TrainingSetup) -> int:
     if setup.trainable == "all":
         checkpoint = shape.parameters * (4 + 8)
         return 2 * checkpoint + 2 * shape.parameters
-    from tunewright.hardware.memory.training import trainable_parameters
-
     adapters = trainable_parameters(shape, setup.rank, setup.target_modules)
     return 2 * adapters * (4 + 8) + 4 * adapters + 2 * shape.parameters
-
-
-def cheapest_changes(
-    shape: ModelShape, machine: Snapshot, ask: Ask, model: str | None = None
-) -> tuple[Change, ...]:
-    """What to change where nothing fits, the cheapest first; each was tried, and fits."""
-    tried: list[tuple[str, str, Ask, ModelShape, Snapshot]] = []
-
-    def say(what: str, costs: str, asked: Ask, other: ModelShape = shape,
-            where: Snapshot = machine) -> None:  # fmt: skip
-        tried.append((what, costs, asked, other, where))
-
-    replace = msgspec.structs.replace
-    if ask.micro_batch and ask.micro_batch > 1:
-        one = replace(ask, micro_batch=1)
-        say("--micro-batch 1", "more accumulation, a little slower; the same result", one)
-    if ask.checkpointing is False:
-        on = replace(ask, checkpointing=True, micro_batch=1)
-        say("--grad-ckpt on", "a quarter to a third slower; the same result", on)
-    if ask.loss_kernel == "plain":
-        say("--loss-kernel chunked", "nothing", replace(ask, loss_kernel="chunked"))
-    light = replace(ask, micro_batch=1, checkpointing=True)
-    if ask.optimizer not in ("paged_adamw_8bit", "adamw_8bit"):
-        eight = replace(light, optimizer="adamw_8bit")
-        say("--optimizer adamw_8bit", "the state's last bits, which no test shows", eight)
-    if ask.method == "full":
-        lora = replace(light, method="lora", optimizer=None)
-        say("--method lora", "less capacity for what is far from the base", lora)
-    if ask.method in ("full", "lora"):
-        qlora = replace(light, method="qlora", optimizer=None)
-        say("--method qlora", "slower steps, a little quality", qlora)
-    if ask.rank > 8 and ask.method != "full":
-        say("--rank 8", "capacity of the adapter", replace(light, rank=8))
-    any_method = replace(light, method=None, optimizer=None)
-    shorter = longest_rows(shape, machine, any_method)
-    if 0 < shorter < ask.seq_len:
-        say(
-            f"--seq-len {shorter}",
-            "longer rows are cut or left out",
-            replace(any_method, seq_len=shorter),
-        )
-    smaller = largest_model(machine, any_method, below=shape.parameters)
-    if smaller is not None:
-        name, other, _ = smaller
-        say(f"a smaller model: {name}", "what the larger one knows", any_method, other)
-    box = smallest_machine(
-        shape, replace(ask, micro_batch=None, checkpointing=None, sharding="auto")
-    )
-    found: list[Change] = []
-    for what, costs, asked, other, where in tried:
-        fitting = [one for one in options(other, where, asked) if one.verdict == "fits"]
-        if fitting:
-            found.append(Change(what, costs, fitting[0]))
-    if box is not None:
-        count, part, option = box
-        found.append(Change(f"another machine: {count}x {part.name}", "money", option))
-    return tuple(found)
-
-
-def longest_rows(shape: ModelShape, machine: Snapshot, ask: Ask) -> int:
-    """The longest rows, in tokens, with which something fits; 0 when none does."""
-    most = shape.max_position_embeddings or _LONGEST
-
-    def fits(length: int) -> bool:
-        found = options(shape, machine, msgspec.structs.replace(ask, seq_len=length))
-        return any(option.verdict == "fits" for option in found)
-
-    return largest(fits, most)
-
-
-def most_rows(shape: ModelShape, machine: Snapshot, ask: Ask) -> int:
-    """The largest micro-batch, in rows, with which something fits; 0 when none does."""
-
-    def fits(rows: int) -> bool:
-        found = options(shape, machine, msgspec.structs.replace(ask, micro_batch=rows))
-        return any(option.verdict == "fits" for option in found)
-
-    return largest(fits, _MOST_ROWS)
-
-
-def largest_model(
-    machine: Snapshot, ask: Ask, below: int | None = None
-) -> tuple[str, ModelShape, Option] | None:
-    """(id, shape, option) of the largest model of the catalogue that fits; `below` so many
-    parameters."""
-    rows = sorted(known_models().values(), key=lambda row: -row.parameters)
-    for row in rows:
-        if below is not None and row.parameters >= below:
-            continue
-        shape = row.shape
-        if ask.seq_len > (shape.max_position_embeddings or _LONGEST):
-            continue
-        named = msgspec.structs.replace(ask, targets="all-linear")
-        for option in options(shape, machine, named):
-            if option.verdict == "fits":
-                return row.id, shape, option
-    return None
-
-
-def smallest_machine(shape: ModelShape, ask: Ask) -> tuple[int, Part, Option] | None:
-    """(count, part, option): the machine with the least memory that would do, of one, two, four or
-    eight devices of a part in the catalogue; of equal ones that with less power."""
-    from tunewright.hardware.whatif import imagine
-
-    boxes = sorted(
-        ((count, part) for part in catalogue() if not part.unified for count in (1, 2, 4, 8)),
-        key=lambda box: (box[0] * box[1].memory_bytes, box[0] * box[1].watts),
-    )
-    # Whoever chooses a machine does not choose one that computes from host memory.
-    held = ask if ask.offload else msgspec.structs.replace(ask, offload="none")
-    seen: set[tuple[int, int]] = set()
-    for count, part in boxes:
-        capacity = (count, part.memory_bytes)
-        if capacity in seen:
-            continue
-        seen.add(capacity)
-        machine = imagine(f"{count}x {part.name}")
-        for option in options(shape, machine, held):
-            if option.verdict == "fits" and option.devices == count:
-                return count, part, option
-    return None

@@ -173,7 +173,7 @@ def _attention(
         stack.repeats_kv
     ]
     saved = a * (2 * q + 2 * (q if repeated else kv)) + 4 * shape.num_attention_heads
-    if stack.keeps_fused_qkv and not repeated:
+    if stack.fused_qkv and not repeated:
         saved += a * (q + kv)
     length = rows * setup.seq_len if setup.packed else setup.seq_len
     pairs = length * length * (1 if setup.packed else rows)

@@ -74,8 +74,6 @@ def _plain(
     if not precision.autocast and stack.autocast:
         # On the CPU, and under DeepSpeed, the logits stay in the model's dtype.
         forward, backward = stack.logit_bytes_no_autocast or (forward + a - 2, backward + a - 4)
-    if stack.held_logit_bytes:
-        forward, backward = forward + stack.held_logit_bytes, backward
     if shape.model_type in ("gemma2", "gemma4", "gemma4_text"):
         # Logits are capped by tanh, whose output is kept.
         forward, backward = forward + a, backward + a

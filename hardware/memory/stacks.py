@@ -15,10 +15,11 @@ from tunewright.hardware.errors import Problem
 
 
 class Stack(msgspec.Struct, frozen=True):
-    """What a set of library versions does in a step. `said` names them.
+    """What a set of library versions does in a step. `said` names them; a row says where it differs
+    from today's.
 
     `autocast`: torch casts at each operation (the Trainer's bf16 flag). `repeats_kv`: key-value
-    heads are copied to the query's width before attention. `keeps_fused_qkv`: values are a view of
+    heads are copied to the query's width before attention. `fused_qkv`: values are a view of
     one projection, so all of it stays. `keeps_4bit_inputs`: bitsandbytes before 0.43.2 kept the
     input of each 4-bit matmul (its pull request 1270); 2 where the loop also holds the loss of the
     step before, and with it that graph's copies. `logit_bytes`: (end of forward, start of backward)
@@ -35,10 +36,9 @@ class Stack(msgspec.Struct, frozen=True):
 
     id: str
     said: str
-    autocast: bool
-    repeats_kv: Literal["masked", "always", "never"]
     logit_bytes: tuple[float, float]
-    keeps_fused_qkv: bool = False
+    autocast: bool = True
+    repeats_kv: Literal["masked", "always", "never"] = "masked"
     fused_qkv: bool = False
     keeps_4bit_inputs: int = 0
     casts_rest_to_float32: bool = False
@@ -46,7 +46,6 @@ class Stack(msgspec.Struct, frozen=True):
     untied: bool = False
     compiled: bool = False
     chunked_logit_bytes: tuple[float, float] | None = None
-    held_logit_bytes: int = 0
     step_copies: int = 1
     quantise_on_load_holes: float = 0.0
     logit_bytes_no_autocast: tuple[float, float] | None = None
@@ -64,7 +63,6 @@ _LITGPT = Stack(
     logit_bytes=(8, 8),
     # Fabric casts what a 16-bit model returns to float32; log-softmax has that size too.
     chunked_logit_bytes=(8, 8),
-    keeps_fused_qkv=True,
     fused_qkv=True,
     keeps_4bit_inputs=2,
     quantises_head=True,
@@ -76,8 +74,6 @@ _ROWS = (
     Stack(
         "trl-1.16",
         "trl 1.16, transformers 5.23, peft 0.21, torch 2.13: SFTTrainer",
-        autocast=True,
-        repeats_kv="masked",
         # 16-bit logits, their float32 copy and log-softmax; then log-softmax and two gradients in
         # float32 beside the float32 logits that accelerate hands out.
         logit_bytes=(10, 16),
@@ -86,15 +82,12 @@ _ROWS = (
         "peft-loop",
         "peft's method comparison: a loop in bfloat16 without autocast, transformers 4.5x-5.x",
         autocast=False,
-        repeats_kv="masked",
         # The loop's variable holds the logits of the step before through the forward pass.
         logit_bytes=(12, 14),
     ),
     Stack(
         "transformers-4.3x",
         "transformers 4.3x, peft 0.5, torch 2.0: the Trainer of 2023, models as remote code",
-        autocast=True,
-        repeats_kv="masked",
         # A 16-bit copy of the shifted logits, cast to float32 inside cross-entropy, log-softmax;
         # then that and two float32 gradients. The Trainer lets go of the outputs.
         logit_bytes=(12, 12),
@@ -109,7 +102,6 @@ _ROWS = (
     Stack(
         "transformers-4.4x",
         "transformers 4.37-4.47, peft 0.8-0.13, torch 2.1-2.5: the Trainer of 2024",
-        autocast=True,
         repeats_kv="always",
         # float32 logits, their shifted copy and log-softmax; then that and two gradients.
         logit_bytes=(12, 12),
@@ -120,8 +112,6 @@ _ROWS = (
     Stack(
         "ms-swift-1",
         "ms-swift 1.x, transformers 4.3x, peft 0.6, torch 2.1",
-        autocast=True,
-        repeats_kv="masked",
         logit_bytes=(12, 12),
         casts_rest_to_float32=True,
         quantise_on_load_holes=0.3,

@@ -5,16 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tunewright.engine.choose import (
-    Ask,
-    cheapest_changes,
-    largest_model,
-    longest_rows,
-    most_rows,
-    options,
-    recommend,
-    smallest_machine,
-)
+from tunewright.engine.changes import cheapest_changes
+from tunewright.engine.choose import Ask, options, recommend
+from tunewright.engine.limits import largest_model, longest_rows, most_rows, smallest_machine
 from tunewright.engine.quoted_sizes import QUOTED, beside_quoted, told
 from tunewright.hardware.catalogue import find_part
 from tunewright.hardware.memory.training import estimate_training

@@ -12,8 +12,9 @@ from allocations import measured_peak
 from known_models import LLAMA_2_7B, LLAMA_3_3B, LLAMA_3_8B, SMOLLM2, llama
 
 from tunewright.hardware.errors import Problem
+from tunewright.hardware.memory.adapters import trainable_parameters
 from tunewright.hardware.memory.estimate import MemoryEstimate, TrainingSetup
-from tunewright.hardware.memory.training import estimate_training, trainable_parameters
+from tunewright.hardware.memory.training import estimate_training
 from tunewright.hardware.shapes import ModelShape, read_shape
 
 GIB = 1 << 30

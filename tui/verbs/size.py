@@ -28,7 +28,8 @@ from tunewright.tui.verbs.traced import add_trace, tell_trace, trace_data, trace
 if TYPE_CHECKING:
     import argparse
 
-    from tunewright.engine.choose import Change, Option
+    from tunewright.engine.changes import Change
+    from tunewright.engine.choose import Option
     from tunewright.engine.plan import Plan
     from tunewright.engine.session import Inputs, Recorded
     from tunewright.engine.sizing import WhatIf
@@ -68,8 +69,9 @@ def run(options: argparse.Namespace) -> int:
         return _open(options)
     if options.serve:
         return serve(options)
-    from tunewright.engine.choose import cheapest_changes, recommend
+    from tunewright.engine.changes import cheapest_changes
     from tunewright.engine.choose import options as ways_of
+    from tunewright.engine.choose import recommend
     from tunewright.engine.sizing import WhatIf
     from tunewright.hardware.prices import own_prices
 

@@ -230,7 +230,7 @@ def figures(estimate: Any) -> dict[str, Any]:
 
 def reverse(shape: ModelShape, machine: Snapshot, ask: Ask) -> dict[str, Any]:
     """The reverse questions: what is the most that fits here, and the least that would do."""
-    from tunewright.engine.choose import largest_model, longest_rows, most_rows, smallest_machine
+    from tunewright.engine.limits import largest_model, longest_rows, most_rows, smallest_machine
 
     largest = largest_model(machine, ask)
     least = smallest_machine(shape, ask)
