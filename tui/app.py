@@ -38,6 +38,7 @@ from tunewright.tui.line import LineApp
 from tunewright.tui.looking import look_at_model, look_at_rows
 from tunewright.tui.panes.pane import MOST_COPIED, Pane
 from tunewright.tui.screens.ask import Ask
+from tunewright.tui.screens.dialog import Dialog
 from tunewright.tui.screens.keys import key_lines
 from tunewright.tui.screens.palette import Palette
 from tunewright.tui.screens.text import LongText, box_width
@@ -95,7 +96,8 @@ class TunewrightApp(LineApp):
     # Textual's own ctrl+q stays; what q does is in the table.
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(key, f"press('{key}')", show=False)
+            # What leaves a field comes before what is typed into it next.
+            Binding(key, f"press('{key}')", show=False, priority=key == "escape")
             for key in sorted({key for command in COMMANDS for key in command.keys})
             if key not in ("<", ">")
         ),
@@ -449,6 +451,10 @@ class TunewrightApp(LineApp):
 
     async def action_press(self, key: str) -> None:
         """A key of the table was pressed."""
+        if isinstance(self.screen, Dialog):
+            # Of them, `esc` alone comes here while a box is open.
+            self.screen.action_close()
+            return
         command = on_key(self.pane.STEP, key, self.why_not)
         if command is not None:
             await self.do(command)

@@ -41,7 +41,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("choose", ("enter",), "choose", "answer with the marked choice", ("goal",)),
     Command("onward", ("enter",), "next", "take the verdict and go on", ("goal",)),
-    Command("unanswer", ("backspace",), "question before", "take back the last answer", ("goal",)),
+    Command("unanswer", ("backspace",), "take back", "take back the last answer", ("goal",)),
     Command(
         "measure",
         ("e",),

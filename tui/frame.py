@@ -15,7 +15,7 @@ from tunewright.engine.plan import Plan
 from tunewright.engine.text import shorten
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.snapshot import Snapshot
-from tunewright.tui.commands import key_name, of_pane, on_key
+from tunewright.tui.commands import Command, key_name, of_pane, on_key
 from tunewright.tui.looking import DataFound, ModelFound
 from tunewright.tui.steps import RUNS, STEPS
 from tunewright.tui.workbench import Workbench
@@ -121,18 +121,27 @@ def bar_line(pane: str, why_not: Callable[[str], str | None], width: int) -> Tex
         for command in of_pane(pane)
         if command.bar and command is on_key(pane, command.keys[0], reasons.get)
     ]
-    last = [command for command in shown if command.name in ("help", "quit")]
-    tail = sum(len(key_name(c)) + len(c.title) + 3 for c in last)
+    last = [command for command in shown if command.name in ("back", "help", "quit")]
     rest = [command for command in shown if command not in last]
-    # What can be done now has the room first.
-    for command in sorted(rest, key=lambda command: reasons[command.name] is not None):
-        key = key_name(command)
-        if line.cell_len + len(key) + len(command.title) + 5 + tail > width:
+    # What can be done now has the room first, and of that the way forward: before the way back.
+    rest.sort(key=lambda command: (reasons[command.name] is not None, command.keys[0] != "enter"))
+    # The two spaces behind the last one need no room.
+    if 1 + sum(_cells(command) for command in (*last, *rest[:1])) - 2 > width:
+        last = [command for command in last if command.name != "back"]
+    tail = sum(_cells(command) for command in last)
+    for command in rest:
+        off = reasons[command.name] is not None
+        if line.cell_len + _cells(command) + off + tail - 2 > width:
             continue
-        _command(line, key, command.title, off=reasons[command.name] is not None)
+        _command(line, key_name(command), command.title, off=off)
     for command in last:
         _command(line, key_name(command), command.title, off=False)
+    line.rstrip()
     return line
+
+
+def _cells(command: Command) -> int:
+    return len(key_name(command)) + len(command.title) + 3
 
 
 def _command(line: Text, key: str, title: str, *, off: bool) -> None:

@@ -22,6 +22,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input
 
+from tunewright.tui import escape
 from tunewright.tui.cells import Cells
 from tunewright.tui.flow import QUESTION, Flow
 
@@ -55,6 +56,7 @@ class LineDriver(LinuxDriver):
 
     def __init__(self, app: LineApp, **options: Any) -> None:
         super().__init__(app, **options)
+        escape.use()
         self.flow = Flow()
         self._line_app = app
         assert sys.__stderr__ is not None

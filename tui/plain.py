@@ -110,8 +110,7 @@ def _answer_to(question: Question) -> Any:
     if not question.choices:
         return _ask("  answer", "")
     while True:
-        # Of yes and no, "no" promises least.
-        said = _ask("  number", "2" if question.kind == "yes_no" else "1")
+        said = _ask("  number", str(question.least + 1))
         if said == "back":
             return said
         if said.isdigit() and 1 <= int(said) <= len(question.choices):

@@ -23,14 +23,18 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """`id` is the field of `Answers`. `fact` says in words what counts can answer it."""
+    """`id` is the field of `Answers`, `short` what a list of answers calls it. `fact` says in words
+    what counts can answer it. Of `choices`, `least` is the number of the one that promises least:
+    it is offered, so that nothing is claimed by pressing enter."""
 
     id: str
+    short: str
     text: str
     why: str
     kind: Kind
     choices: tuple[Choice, ...] = ()
     fact: str | None = None
+    least: int = 0
 
 
 def _yes_no(yes: str, yes_said: str, no: str, no_said: str) -> tuple[Choice, ...]:
@@ -40,12 +44,14 @@ def _yes_no(yes: str, yes_said: str, no: str, no_said: str) -> tuple[Choice, ...
 QUESTIONS: tuple[Question, ...] = (
     Question(
         "goal",
+        "goal",
         "What should the model do?",
         "it is kept with the run, so that the report says what was wanted; it changes no advice",
         "text",
     ),
     Question(
         "external_lookup",
+        "live lookups",
         "Must it look things up live, or act, in other systems?",
         "what is only known at the time of the question can be neither trained nor indexed",
         "yes_no",
@@ -55,8 +61,10 @@ QUESTIONS: tuple[Question, ...] = (
             "no: what it needs is known, or stands in documents",
             "no live lookups are needed",
         ),
+        least=1,
     ),
     Question(
+        "prompting",
         "prompting",
         "How far do instructions to the base model get, with examples in the prompt?",
         "prompting is the cheapest approach: where it works, nothing else is needed",
@@ -70,6 +78,7 @@ QUESTIONS: tuple[Question, ...] = (
         fact="the base model, measured on held-out rows",
     ),
     Question(
+        "knowledge",
         "knowledge",
         "Do the answers need knowledge that the model does not have, and does it change?",
         "facts are better looked up than trained, the more so when they change",
@@ -91,6 +100,7 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     Question(
         "behaviour",
+        "new behaviour",
         "Should it behave in a new way: a style, a format, a skill?",
         "training changes how a model answers; it is a poor way to change what it knows",
         "yes_no",
@@ -100,8 +110,10 @@ QUESTIONS: tuple[Question, ...] = (
             "no: it should answer as it does, but rightly",
             "no new behaviour is wanted",
         ),
+        least=1,
     ),
     Question(
+        "data",
         "data",
         "Is there a file with examples?",
         "rows that are counted answer the next questions better than an estimate; leave it empty "
@@ -110,6 +122,7 @@ QUESTIONS: tuple[Question, ...] = (
         fact="a data file that was already read",
     ),
     Question(
+        "examples",
         "examples",
         "How many good examples are there, each with the answer you want?",
         f"under {FEW} there is nothing to train on, from {ENOUGH} on there is",
@@ -127,6 +140,7 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     Question(
         "preference_pairs",
+        "preference pairs",
         "How many prompts have both a better and a worse answer?",
         "they allow preference training (DPO), and their better answers are examples too",
         "number",
@@ -142,6 +156,7 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     Question(
         "quality",
+        "quality",
         "How good are these examples?",
         "a tuned model copies its examples, with their mistakes",
         "choice",
@@ -152,8 +167,10 @@ QUESTIONS: tuple[Question, ...] = (
             Choice("unknown", "nobody has looked", "nobody knows how good the examples are"),
         ),
         fact="rows that contradict each other",
+        least=3,
     ),
     Question(
+        "repetitive",
         "repetitive",
         "Is it one well-defined task that comes again and again?",
         "classification, extraction and formatting are learned well, and are worth training once",
@@ -164,9 +181,11 @@ QUESTIONS: tuple[Question, ...] = (
             "no: each request is different",
             "the task is not repetitive",
         ),
+        least=1,
     ),
     Question(
         "token_cost_critical",
+        "token cost matters",
         "Is the cost of long prompts a problem?",
         "what is trained need not be said, and paid for, in every prompt",
         "yes_no",
@@ -176,9 +195,11 @@ QUESTIONS: tuple[Question, ...] = (
             "no",
             "token cost is not critical",
         ),
+        least=1,
     ),
     Question(
         "latency_critical",
+        "latency matters",
         "Must answers come fast?",
         "retrieval and long prompts add time to every answer",
         "yes_no",
@@ -188,9 +209,11 @@ QUESTIONS: tuple[Question, ...] = (
             "no",
             "latency is not critical",
         ),
+        least=1,
     ),
     Question(
         "domain_terms",
+        "special terms",
         "Does it need the terms or the reasoning of a special field?",
         "ways of speaking and reasoning can be trained, even where facts should be looked up",
         "yes_no",
@@ -200,6 +223,7 @@ QUESTIONS: tuple[Question, ...] = (
             "no",
             "no terms of a special field are needed",
         ),
+        least=1,
     ),
 )
 
@@ -215,7 +239,22 @@ def said_of(question: Question, choices: Sequence[Choice]) -> str:
             return choices[0].said.replace(f"fewer than {FEW}", f"fewer than {bound}")
         if choices[0].value != 0 and choices[-1] == last:
             return last.said.replace(f"{ENOUGH} or more", f"{choices[0].value} or more")
-    return " or ".join(choice.said for choice in choices)
+    return _either([choice.said for choice in choices])
+
+
+def _either(said: Sequence[str]) -> str:
+    """Clauses joined by "or"; the words in which all of them end are said once."""
+    words = [clause.split() for clause in said]
+    shared = 0
+    while len(said) > 1 and all(len(w) > shared + 1 for w in words):
+        if len({w[-1 - shared] for w in words}) > 1:
+            break
+        shared += 1
+    end = " ".join(words[0][len(words[0]) - shared :])
+    heads = [" ".join(w[: len(w) - shared]) for w in words]
+    *first, last = heads
+    joined = f"{', '.join(first)} or {last}" if first else last
+    return f"{joined} {end}".rstrip()
 
 
 def fact_answer(id: str, facts: Facts) -> Any:

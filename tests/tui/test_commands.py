@@ -60,3 +60,11 @@ def test_the_lines_around_a_pane_fit(pane: str, width: int) -> None:
     assert bar.cell_len <= width
     assert "? keys" in bar.plain
     assert "q quit" in bar.plain
+
+
+@pytest.mark.parametrize("pane", sorted(PANES))
+def test_the_way_back_has_room_at_80_columns_and_the_way_forward_at_40(pane: str) -> None:
+    assert "esc back" in bar_line(pane, lambda name: None, 80).plain
+    forward = next((c for c in of_pane(pane) if c.keys[0] == "enter"), None)
+    if forward is not None:
+        assert f"enter {forward.title}" in bar_line(pane, lambda name: None, 40).plain

@@ -252,3 +252,36 @@ def test_a_terminal_that_nobody_reads_does_not_hold_up_the_screen(opened: Open) 
         terminal.until("[5 Method]")
         terminal.read(1)
         assert len(terminal.sent) - sent < 40 * 2_000
+
+
+def test_escape_and_a_key_that_arrive_together_are_both_obeyed(opened: Open) -> None:
+    with opened() as terminal:
+        terminal.until("tiny │")
+        terminal.press("6?")
+        terminal.until("How is it going?")
+        terminal.press("\x1b9")
+        terminal.until("[9 Runs]")
+        terminal.press("/")
+        terminal.until("find; esc closes")
+        terminal.press("\x1b6")
+        terminal.until("[6 Train]")
+        terminal.press("\x10")
+        terminal.until("a command or a step")
+        terminal.press("\x1bq")
+        assert terminal.ended() == 0
+
+
+def test_a_pasted_megabyte_leaves_the_screen_answering(opened: Open) -> None:
+    with opened() as terminal:
+        terminal.until("tiny │")
+        terminal.press("2")
+        terminal.until("What should the model do?")
+        pasted = ("\x1b[200~" + "[b]ab cd " * 111_000 + "\x1b[201~").encode()
+        while pasted:
+            pasted = pasted[os.write(terminal.master, pasted[:4096]) :]
+            terminal.read(0)
+        terminal.until("cd [b]ab")
+        sent = len(terminal.sent)
+        terminal.press("\r")
+        terminal.until("live, or act")
+        assert len(terminal.sent) - sent < 20_000

@@ -8,6 +8,8 @@ import msgspec
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -22,13 +24,32 @@ from tunewright.engine.text import plain, shorten
 from tunewright.tui.measuring import LOOK_SECONDS, Watched, cannot_measure, start_measuring, watch
 from tunewright.tui.on_bench import answers_on, facts_on
 from tunewright.tui.panes.pane import Pane
-from tunewright.tui.screens.text import LongText
+from tunewright.tui.screens.text import LongText, box_width
 from tunewright.tui.steps import RUNS, STEPS
 from tunewright.tui.widgets.lines import Lines, wrapped
 from tunewright.tui.widgets.rows import Column, Row, Rows
 from tunewright.tui.workbench import Workbench
 
 _JUMPS = {*(step.key for step in (*STEPS, RUNS)), "question_mark"}
+# Of what is pasted into a sentence, more is not drawn in a line nor read in a report.
+_LONGEST = 1_000
+
+
+class Told(VerticalScroll, can_focus=True):
+    """The verdict, which may be longer than the screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "by(1)", show=False),
+        Binding("k,up", "by(-1)", show=False),
+        Binding("g,home", "edge(0)", show=False),
+        Binding("G,end", "edge(1)", show=False),
+    ]
+
+    def action_by(self, lines: int) -> None:
+        self.scroll_relative(y=lines, animate=False)
+
+    def action_edge(self, end: int) -> None:
+        (self.scroll_end if end else self.scroll_home)(animate=False)
 
 
 class Sentence(Input):
@@ -43,6 +64,13 @@ class Sentence(Input):
             # Not typed here, so the app's own binding has it.
             event.prevent_default()
 
+    def _on_paste(self, event: events.Paste) -> None:
+        # A field takes nothing of what is longer than it.
+        event.prevent_default()
+        event.stop()
+        room = _LONGEST - len(self.value)
+        self.insert_text_at_cursor(" ".join(event.text[:_LONGEST].split())[: max(0, room)])
+
 
 class GoalPane(Pane):
     """A question with its choices until all that matters is known; then the verdict."""
@@ -53,13 +81,15 @@ class GoalPane(Pane):
     GoalPane #question { margin-bottom: 1; }
     GoalPane #choices { height: auto; max-height: 6; }
     GoalPane #typed { width: 1fr; height: 1; }
-    GoalPane #wrong { text-style: bold; }
-    GoalPane #verdict { margin-top: 1; }
+    GoalPane #told { height: 1fr; scrollbar-size-vertical: 1; }
+    GoalPane #more { text-style: dim; }
     """
 
     def __init__(self, bench: Workbench) -> None:
         super().__init__(bench)
         self._question: Question | None = None
+        # The answer that was taken back last, by its question: it is offered again.
+        self._taken_back: tuple[str, str] | None = None
         self._verdict: Verdict | None = None
         self._asked: tuple[Answers, Facts] | None = None
         self._watched: Watched | None = None
@@ -69,11 +99,15 @@ class GoalPane(Pane):
         yield Lines(id="question")
         yield Rows([Column("")], id="choices")
         yield Sentence(
-            id="typed", compact=True, placeholder="a sentence; while it is empty, number keys jump"
+            id="typed",
+            compact=True,
+            max_length=_LONGEST,
+            placeholder="a sentence, or nothing; number keys jump while it is empty",
         )
-        yield Lines(id="wrong")
         yield Lines(id="measuring")
-        yield Lines(id="verdict")
+        with Told(id="told"):
+            yield Lines(id="verdict")
+        yield Lines(id="more")
 
     def on_mount(self) -> None:
         self.set_interval(LOOK_SECONDS, self._watch)
@@ -106,20 +140,22 @@ class GoalPane(Pane):
         self.in_thread(work, then)
 
     def _fresh_question(self) -> None:
+        question, before = self._question, self._taken_back
+        again = before[1] if question and before and before[0] == question.id else None
         typed = self.query_one("#typed", Input)
-        typed.value = ""
-        self.query_one("#wrong", Lines).show([])
-        question = self._question
-        if question is not None and question.kind == "yes_no":
-            # "no" promises least.
-            self.query_one("#choices", Rows).select("False")
+        typed.value = "" if again is None or question is None or question.choices else again
+        if question is not None and question.choices:
+            choices = self.query_one("#choices", Rows)
+            for key in (str(question.choices[question.least].value), again):
+                choices.select(key or "")
         self.app.set_focus(self.first_focus())
 
     def _draw(self) -> None:
         width = max(20, self.size.width - 2)
         question, verdict = self._question, self._verdict
         self.query_one("#measuring", Lines).show(watched_lines(self._watched, width))
-        lines = self.query_one("#question", Lines)
+        lines, told = self.query_one("#question", Lines), self.query_one("#told")
+        told.styles.margin = (1 if question and self.size.height >= 12 else 0, 0, 0, 0)
         choices, typed = self.query_one("#choices", Rows), self.query_one("#typed", Input)
         choices.display = question is not None and bool(question.choices)
         typed.display = question is not None and not question.choices
@@ -129,15 +165,40 @@ class GoalPane(Pane):
         if question is None:
             lines.show(answered_lines(self.answers, width))
         else:
-            lines.show(question_lines(question, self.answers, width))
+            room = self.size.height - max(1, len(question.choices)) - 1
+            lines.show(question_lines(question, self.answers, width, room))
             choices.show([Row(str(c.value), (c.explained,)) for c in question.choices])
-        room = self.size.height - len(lines.shown.splitlines()) - (8 if question else 2)
-        told = verdict_lines(verdict, width, whole=question is None)
-        self.query_one("#verdict", Lines).show(told[: max(3, room)])
+        self._draw_verdict(verdict, width)
+        self.call_after_refresh(self._draw_more)
+
+    def _draw_verdict(self, verdict: Verdict, width: int) -> None:
+        """The verdict: beside a question what fits of it, else all, to scroll through."""
+        open_question = self._question is not None
+        # A column is the scroll bar's.
+        told = verdict_lines(verdict, width - 1, whole=not open_question)
+        room = self.query_one("#told").size.height
+        if open_question and 0 < room < len(told):
+            told = [*told[: room - 1], Text(" … w tells all of it", "dim")]
+        self.query_one("#verdict", Lines).show(told)
+
+    def _draw_more(self) -> None:
+        """Say that there is more than the screen has."""
+        told, more = self.query_one("#told", Told), self.query_one("#more", Lines)
+        if self._verdict is None:
+            return
+        if self._question is not None:
+            more.show([])
+            # Its room is known only now that the question stands.
+            self._draw_verdict(self._verdict, max(20, self.size.width - 2))
+            return
+        lines = len(self.query_one("#verdict", Lines).shown.splitlines())
+        # This line takes one itself.
+        below = lines - told.size.height - len(more.shown.splitlines())
+        more.show([f" … {lines} lines: j k scroll"] if below > 0 else [])
 
     def first_focus(self) -> Widget | None:
         if self._question is None:
-            return None
+            return self.query_one("#told", Told)
         return self.query_one("#choices" if self._question.choices else "#typed", Widget)
 
     # -- commands
@@ -177,13 +238,14 @@ class GoalPane(Pane):
 
     def do_unanswer(self) -> None:
         last = given(self.answers)[-1]
+        self._taken_back = (last, str(getattr(self.answers, last)))
         self.bench.answer(answers=msgspec.structs.replace(self.answers, **{last: None}))
         self.post_message(self.Changed())
 
     def do_why(self) -> None:
         if self._verdict is not None:
             self.app.push_screen(
-                LongText("the verdict and its rules", why_lines(self._verdict, 72))
+                LongText("the verdict and its rules", why_lines(self._verdict, box_width(self.app)))
             )
 
     # -- the evidence run
@@ -239,26 +301,31 @@ def given(answers: Answers) -> list[str]:
     return [q.id for q in QUESTIONS if q.id != "data" and getattr(answers, q.id) is not None]
 
 
-def question_lines(question: Question, answers: Answers, width: int) -> list[Text]:
-    """The answers so far in one line, the question, and why it is asked."""
-    given = [
-        f"{q.id} {shorten(_word(getattr(answers, q.id)), 18)}"
-        for q in QUESTIONS
-        if getattr(answers, q.id) not in (None, "")
-    ]
-    lines = wrapped(Text(", ".join(given), "dim"), width) if given else []
-    lines += wrapped(Text(question.text, "bold"), width)
-    return [*lines, *wrapped(Text(f"asked because {question.why}", "dim"), width)]
+def question_lines(question: Question, answers: Answers, width: int, room: int) -> list[Text]:
+    """The answers so far, the question, and why it is asked; where `room` lines do not have all of
+    it, first the answers give way, then the reason."""
+    given = said_so_far(answers, 18)
+    said = wrapped(Text(given, "dim"), width) if given else []
+    asked = wrapped(Text(question.text, "bold"), width)
+    why = wrapped(Text(f"asked because {question.why}", "dim"), width)
+    for lines in ([*said, *asked, *why], [*asked, *why]):
+        if len(lines) <= room:
+            return lines
+    return asked
 
 
 def answered_lines(answers: Answers, width: int) -> list[Text]:
     """All that was said, when nothing that matters is open."""
-    lines = [
-        f"{q.id} {shorten(_word(getattr(answers, q.id)), 40)}"
+    return wrapped(Text(f"you said: {said_so_far(answers, 40) or 'nothing'}", "dim"), width, 2)
+
+
+def said_so_far(answers: Answers, most: int) -> str:
+    """The answers, a few words each; a sentence is cut at `most` characters."""
+    return ", ".join(
+        f"{q.short} {shorten(_word(getattr(answers, q.id)), most)}"
         for q in QUESTIONS
         if getattr(answers, q.id) not in (None, "")
-    ]
-    return wrapped(Text("you said: " + (", ".join(lines) or "nothing"), "dim"), width, 2)
+    )
 
 
 def _word(value: Any) -> str:

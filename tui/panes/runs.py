@@ -130,8 +130,10 @@ class RunsPane(Pane):
         one = self._at
         if command not in ("attach", "resume", "compare", "mark", "delete"):
             return None
+        if self._runs is None:
+            return "the runs are still being read; press it again"
         if one is None:
-            return "there is no run"
+            return "no run matches: esc shows all" if self._runs else "there is no run yet"
         alive = one.view is not None and one.view.alive
         if command == "attach" and one.view is None:
             return "its directory is damaged"

@@ -1,10 +1,9 @@
-"""A box over the screen that `esc` closes."""
+"""A box over the screen that `esc` closes; that key is the app's, before any field has it."""
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
-from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 T = TypeVar("T")
@@ -18,8 +17,6 @@ class Dialog(ModalScreen[T]):
     Dialog #box { width: 76; max-width: 100%; height: auto; max-height: 100%;
                   border: round ansi_default; padding: 0 1; background: ansi_default; }
     """
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", show=False)]
 
     def action_close(self) -> None:
         self.dismiss(None)

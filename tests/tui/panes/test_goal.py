@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from measured_figures import facts, figures
 from screens import drive, shown, until, write_session
+from textual import events
 from textual.pilot import Pilot
 from tiny import TinyData
 
@@ -18,8 +19,9 @@ from tunewright.engine.decide.next_step import Named
 from tunewright.engine.evidence.decision import Decided
 from tunewright.engine.run.create import create
 from tunewright.engine.run.rundir import ExitRecord, RunDir, RunRecord, write_exit
-from tunewright.engine.session import load_session
+from tunewright.engine.session import load_session, save_session
 from tunewright.tui.app import TunewrightApp
+from tunewright.tui.widgets.lines import Lines
 
 
 @pytest.fixture
@@ -90,6 +92,127 @@ def test_the_last_answer_can_be_taken_back_and_the_rules_read(session: Path) -> 
     drive(session, walk)
     answers = load_session(session).inputs.answers
     assert answers is None or answers.goal is None
+
+
+# All that the demo's person has said: the verdict comes at once, and it is long.
+DECIDED = Answers(
+    goal="orders into JSON",
+    external_lookup=False,
+    prompting="fails",
+    knowledge="none",
+    behaviour=True,
+    examples=600,
+    preference_pairs=0,
+    quality="high",
+    repetitive=True,
+)
+
+
+def answered(session: Path, answers: Answers) -> Path:
+    stored = load_session(session)
+    inputs = msgspec.structs.replace(stored.inputs, answers=answers)
+    save_session(msgspec.structs.replace(stored, inputs=inputs), session)
+    return session
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20), (40, 12)], ids=str)
+def test_all_of_the_verdict_can_be_read(session: Path, size: tuple[int, int]) -> None:
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: "provisional until" in shown(app))
+        lines = app.pane.query_one("#verdict", Lines).shown.splitlines()
+        seen: set[str] = set()
+        for _ in range(len(lines)):
+            await pilot.pause()
+            seen |= {line.strip() for line in lines if line.strip() in shown(app)}
+            await pilot.press("j")
+        assert seen == {line.strip() for line in lines}
+        if lines[-1].strip() not in shown(app):
+            raise AssertionError(shown(app))
+        await pilot.press("g")
+        await pilot.pause()
+        below = lines[-1].strip() not in shown(app)
+        assert ("j k scroll" in shown(app)) is below
+        assert size[0] == 80 or below
+
+    drive(answered(session, DECIDED), walk, size=size)
+
+
+def test_enter_alone_claims_nothing(session: Path) -> None:
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: "What should the model do?" in shown(app))
+        for _ in range(20):
+            await until(pilot, lambda: app.pane.why_not("choose") or app.focused is not None)
+            if app.pane.why_not("choose"):
+                break
+            before = shown(app)
+            await pilot.press("enter")
+            await until(pilot, lambda before=before: shown(app) != before)
+
+    drive(session, walk)
+    answers = load_session(session).inputs.answers
+    assert answers is not None
+    claims = {
+        "external_lookup": True, "behaviour": True, "repetitive": True, "domain_terms": True,
+        "prompting": ("fails", "partly", "works"), "knowledge": ("static", "changes_monthly"),
+        "quality": ("high", "mixed"),
+    }  # fmt: skip
+    for id, claimed in claims.items():
+        said = getattr(answers, id)
+        assert said != claimed
+        assert not isinstance(claimed, tuple) or said not in claimed, id
+
+
+def test_an_answer_that_is_taken_back_is_offered_again(session: Path) -> None:
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: "What should the model do?" in shown(app))
+        await pilot.press(*"sort", "enter")
+        await until(pilot, lambda: "live, or act" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "How far do instructions" in shown(app))
+        await pilot.press("j", "j", "enter")
+        await until(pilot, lambda: "Do the answers need" in shown(app))
+        # What was marked before is no answer to this one.
+        assert "> none beyond general knowledge" in shown(app)
+        await pilot.press("backspace")
+        await until(pilot, lambda: "How far do instructions" in shown(app))
+        await until(pilot, lambda: "> sometimes right" in shown(app))
+        await pilot.press("backspace", "backspace")
+        await until(pilot, lambda: "What should the model do?" in shown(app))
+        await until(pilot, lambda: "\n sort" in shown(app))
+
+    drive(session, walk)
+
+
+def test_every_choice_is_in_sight_on_the_smallest_screen(session: Path) -> None:
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: "How good are these" in shown(app))
+        await until(pilot, lambda: "nobody has looked" in shown(app))
+        assert "checked: right" in shown(app)
+        assert "enter choose" in shown(app)
+
+    before = msgspec.structs.replace(DECIDED, quality=None, examples=600)
+    drive(answered(session, before), walk, size=(40, 12))
+
+
+def test_what_is_pasted_into_the_sentence_is_cut_to_a_sentence(session: Path) -> None:
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: "What should the model do?" in shown(app))
+        await until(pilot, lambda: app.focused is not None)
+        app.post_message(events.Paste("[b]ab\u202e " * 125_000))
+        await until(pilot, lambda: "[b]ab" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "live, or act" in shown(app))
+
+    drive(session, walk)
+    answers = load_session(session).inputs.answers
+    assert answers is not None
+    assert answers.goal is not None
+    assert 0 < len(answers.goal) <= 1_000
 
 
 def decided_run(folder: Path, retrieval: int) -> RunDir:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from tiny import TinyData
 from tunewright.engine.run.events import StageStarted, State
 from tunewright.engine.run.rundir import RunDir, write_exit
 from tunewright.tui.app import TunewrightApp
+from tunewright.tui.panes import runs as pane
 from tunewright.tui.screens.ask import Ask
 from tunewright.tui.workbench import Place, Workbench
 
@@ -231,3 +233,31 @@ def test_a_command_that_fails_is_told(
         await until(pilot, lambda: "failed with exit code 3" in shown(app))
 
     drive(session, walk, notify="exit 3")
+
+
+def test_enter_before_the_list_is_read_says_to_wait(
+    session: Path, runs: list[RunDir], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_read, known = threading.Event(), pane.known_runs
+
+    def slowly() -> object:
+        may_read.wait(60)
+        return known()
+
+    monkeypatch.setattr(pane, "known_runs", slowly)
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        try:
+            await pilot.press("9")
+            await until(pilot, lambda: "looking at the runs" in shown(app))
+            await pilot.press("enter")
+            await until(pilot, lambda: "still being read" in shown(app))
+            assert "no run" not in shown(app)
+        finally:
+            may_read.set()
+        await until(pilot, lambda: "run-done" in shown(app))
+        await pilot.press("slash", *"nothing like it", "enter")
+        await until(pilot, lambda: "run-done" not in shown(app))
+        assert app.why_not("attach") == "no run matches: esc shows all"
+
+    drive(session, walk)
