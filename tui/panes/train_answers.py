@@ -14,6 +14,10 @@ from tunewright.tui.widgets.lines import wrapped
 
 # Of a longer text this much is looked at for where two answers part.
 _COMPARED = 2000
+# Cells of what was wanted that are worth more than where it stands among the rows.
+_LEAST_WANTED = 20
+# Cells of the names, so that the next row's answers stand where this one's do.
+_NAMES = len("row 12 wanted")
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -54,19 +58,16 @@ def changes_lines(changes: Changes, looked: Looked, width: int, most: int) -> li
     shown = upto[-most:]
     now, before = upto[-1], upto[-2] if len(upto) > 1 else None
     head = f"row {row + 1} wanted"
-    name_width = max(len(head), *(len(when(sample)) for sample in shown))
+    name_width = max(_NAMES, len(head), *(len(when(sample)) for sample in shown))
     room = max(8, width - name_width - 3)
     parted = _parted(before.got, now.got) if before is not None else None
     # Where two long answers part further on than the line is, it begins nearer to that.
-    start = max(0, parted[0] - room // 3) if parted and parted[0] > room - 8 else 0
+    start = max(0, parted[0] - room // 2) if parted and parted[0] > room - 8 else 0
     place = _place_said(changes, at, len(said))
-    wanted = _from(now.want, start, room)
-    lines = [
-        Text(no_wrap=True).append(f"{head:<{name_width}}   ", "dim").append(wanted),
-    ]
-    if lines[0].cell_len + len(place) + 2 <= width:
-        gap = " " * (width - lines[0].cell_len - len(place))
-        lines[0].append(gap + place, "dim")
+    told = f"  {place}" if place and room - len(place) >= _LEAST_WANTED else ""
+    first = Text(no_wrap=True).append(f"{head:<{name_width}}   ", "dim")
+    first.append(_from(now.want, start, room - len(told)))
+    lines = [first.append(told.rjust(width - first.cell_len), "dim")]
     for sample in shown:
         same = sample.got == sample.want
         style = "bold" if sample is now else ""
@@ -90,8 +91,12 @@ _STAGES = {"baseline": "base", "evaluate": "tuned"}
 
 
 def _place_said(changes: Changes, at: Looked, answers: int) -> str:
-    said = f"row {at.row + 1} of {len(changes.rows)}"
-    return f"{said}, answer {answers - at.back} of {answers}" if at.back else said
+    """Which of the rows and answers this is, and whether there are more."""
+    rows = len(changes.rows)
+    said = [f"row {at.row + 1}/{rows}"] if rows > 1 else []
+    if answers > 2:
+        said.append(f"← → answer {answers - at.back}/{answers}")
+    return "  ".join(said)
 
 
 def _from(text: str, start: int, room: int) -> str:
@@ -135,18 +140,20 @@ def all_answer_lines(answers: Sequence[Sample], changes: Changes, width: int) ->
     lines: list[Text] = []
     for row in changes.rows:
         said = changes.of(row)
-        lines.append(Text(f"row {row + 1}, while it trains", "bold"))
+        lines += wrapped(Text(f"row {row + 1}, while it trains", "bold"), width)
         lines += _named("wanted", said[0].want, width)
         for sample in said:
             mark = "=" if sample.got == sample.want else "≠"
             cost = f", {sample.seconds:.1f} s" if sample.seconds else ""
             cut = ", cut" if sample.cut else ""
-            lines.append(Text(f"  {when(sample)} {mark}{cut}{cost}", "dim"))
+            lines += wrapped(Text(f"  {when(sample)} {mark}{cut}{cost}", "dim"), width, 4)
             lines += _named("", sample.got, width)
     for answer in reversed(answers):
         same = answer.want == answer.got
         mark = "= as wanted" if same else "≠ other than wanted"
-        lines.append(Text(f"{plain(answer.stage)}, row {answer.row + 1}: {mark}", "bold"))
+        lines += wrapped(
+            Text(f"{plain(answer.stage)}, row {answer.row + 1}: {mark}", "bold"), width
+        )
         lines += [*_named("wanted", answer.want, width), *_named("got", answer.got, width)]
     return lines
 

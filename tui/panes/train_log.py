@@ -6,7 +6,7 @@ import time
 
 from rich.text import Text
 
-from tunewright.engine.run.events import StageDone
+from tunewright.engine.run.events import Sample, StageDone
 from tunewright.engine.run.progress import RunProgress
 from tunewright.engine.text import plain
 from tunewright.hardware.errors import Problem
@@ -16,10 +16,10 @@ from tunewright.tui.widgets.lines import wrapped
 
 
 def log_lines(now: RunProgress, width: int) -> list[Text]:
-    """What the run said, oldest first."""
+    """What the run said, oldest first. Answers have a place of their own."""
     lines: list[Text] = []
     for event in sorted(now.log, key=lambda event: event.time):
-        said = describe(event)
+        said = describe(event) if not isinstance(event, Sample) else None
         if said is not None:
             at = time.strftime("%H:%M:%S", time.localtime(event.time))
             lines += wrapped(Text().append(f"{at}  ", "dim").append(said), width, 10)
