@@ -10,6 +10,7 @@ import msgspec
 
 from tunewright.engine.plan import Plan
 from tunewright.engine.session import Environment, Expectation, Recorded
+from tunewright.engine.train.rules.samples import SHOWN_ONLY
 
 if TYPE_CHECKING:
     from tunewright.engine.run.rundir import RunDir
@@ -41,9 +42,14 @@ class Comparison(msgspec.Struct, frozen=True):
 
 def plan_differences(recorded: Plan, now: Plan) -> tuple[Difference, ...]:
     """Every decision, setting and stage that is not equal. Free memory counts only through the
-    verdict that it leads to, since it is never the same twice."""
+    verdict that it leads to, since it is never the same twice; and settings that only show how a
+    run goes, unless the recorded plan knew of them."""
     differences: list[Difference] = []
-    _walk("plan", _comparable(recorded), _comparable(now), differences)
+    planned = _comparable(now)
+    for key in SHOWN_ONLY:
+        if key not in recorded.settings:
+            planned["settings"].pop(key, None)
+    _walk("plan", _comparable(recorded), planned, differences)
     return tuple(differences)
 
 

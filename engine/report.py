@@ -13,8 +13,9 @@ from tunewright.engine.evidence.sections import decision_section, evidence_secti
 from tunewright.engine.plan import Decision, Plan
 from tunewright.engine.prove.chart import loss_chart
 from tunewright.engine.prove.markdown import escaped, fenced, sentence, table
-from tunewright.engine.prove.sections import answers_section, proof_section
+from tunewright.engine.prove.sections import answers_section, changes_section, proof_section
 from tunewright.engine.results import Results, read_results
+from tunewright.engine.run.changes import read_changes
 from tunewright.engine.run.rollup import read_curves
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.run.view import view
@@ -40,6 +41,7 @@ def report_markdown(run_dir: Path) -> str:
         evidence_section(results.evidence, results.pilot),
         proof_section(results.baseline, results.evaluation),
         answers_section(results.baseline, results.evaluation),
+        changes_section(read_changes(run.events)),
         _what_ran(session, results),
         _training(run, results.train),
         _memory(session.plan, results.train),

@@ -96,7 +96,7 @@ class _Printer:
         text = describe(event)
         if text is None or self._quiet:
             return
-        if isinstance(event, Sample):
+        if isinstance(event, Sample) and event.step is None:
             self._samples[event.stage] += 1
             if self._samples[event.stage] > SAMPLES_SHOWN:
                 return
@@ -172,7 +172,9 @@ def _memory(event: Memory) -> str:
 
 def _sample(event: Sample) -> str:
     mark = "=" if event.want == event.got else "≠"
-    return f"{event.stage} row {event.row} {mark} {shorten(event.got, 90)}"
+    when = f"step {event.step}:" if event.step is not None else plain(event.stage)
+    more = " …" if event.cut else ""
+    return f"{when} row {event.row + 1} {mark} {shorten(event.got, 90)}{more}"
 
 
 _TELLERS: dict[type, Callable[..., str | None]] = {

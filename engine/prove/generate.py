@@ -40,6 +40,7 @@ def greedy_answers(
     threads: Threads | None = None,
     on_answer: Callable[[int, list[int]], None] | None = None,
     between_steps: Callable[[], None] | None = None,
+    trains_on: bool = False,
 ) -> list[list[int]]:
     """The most likely continuation of `prefix + prompt` for each prompt, without its end token.
 
@@ -48,16 +49,19 @@ def greedy_answers(
     `max_new_tokens` was cut. Same model, prompts, batch size and threads: same answers.
 
     `on_answer` gets each row's number and answer as soon as it is finished; `between_steps` runs
-    before every forward pass and may raise to leave. Models whose layers keep a running state
-    (recurrent ones) are answered row by row, since padding would enter the state.
+    before every forward pass and may raise to leave. For a model that `trains_on` afterwards no
+    tensor is made that a later backward pass would refuse. Models whose layers keep a running
+    state (recurrent ones) are answered row by row, since padding would enter the state.
     """
     import torch
 
     if any(not prompt for prompt in prompts):
         raise ValueError("a prompt without tokens")
     between_steps = between_steps or (lambda: None)
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
+    # A tensor that was made in inference mode and kept would be refused by a backward pass.
+    ungraded = torch.no_grad() if trains_on else torch.inference_mode()
     plan = _plan(model, prompts, list(prefix), max_new_tokens)
     size = batch_size if plan.batched else 1
     order = sorted(range(len(plan.prompts)), key=lambda row: len(plan.prompts[row]))
@@ -69,7 +73,7 @@ def greedy_answers(
             on_answer(row, answer)
 
     try:
-        with torch.inference_mode(), using(threads.prefill if threads else None):
+        with ungraded, using(threads.prefill if threads else None):
             between_steps()
             shared = _read_prefix(model, plan.prefix) if plan.prefix else None
             for start in range(0, len(order), size):
@@ -86,7 +90,8 @@ def greedy_answers(
                     between_steps,
                 )
     finally:
-        model.train(was_training)
+        for module, training in modes:
+            module.training = training
     return answers
 
 

@@ -54,6 +54,25 @@ class HeldOut:
         return decoded
 
 
+def fitting(
+    renderer: Renderer,
+    evaluation: Sequence[Example],
+    numbers: Sequence[int],
+    room: int | None,
+) -> dict[int, Example]:
+    """Those of the numbered rows whose prompt has at most `room` tokens, by number."""
+    return {
+        number: evaluation[number]
+        for number in numbers
+        if room is None or len(renderer.prompt_ids(evaluation[number])) <= room
+    }
+
+
+def drawn(count: int, most: int, seed: int) -> list[int]:
+    """Which `most` of `count` held-out rows a run measures, in the order of the data."""
+    return sorted(_shuffled(count, seed)[:most])
+
+
 def with_shots(row: Example, shots: Sequence[Example], after: str = "") -> Example:
     """`row` with the turns of `shots` before its own. Its system prompt stays first, theirs go.
 
@@ -86,28 +105,24 @@ def held_out(job: Job) -> HeldOut:
     recorded = job.session.recorded
     seed = job.session.inputs.seed
     renderer = Renderer.open(job.model_dir, job.session.inputs.data.date)
-    drawn = sorted(_shuffled(len(evaluation), seed)[: job.setting("evaluation.rows")])
+    asked = drawn(len(evaluation), job.setting("evaluation.rows"), seed)
     context = recorded.model.max_position_embeddings if recorded else None
     room = context - job.setting("evaluation.max_new_tokens") if context else None
-    fitting = {
-        number: evaluation[number]
-        for number in drawn
-        if room is None or len(renderer.prompt_ids(evaluation[number])) <= room
-    }
-    if not fitting:
+    found = fitting(renderer, evaluation, asked, room)
+    if not found:
         raise Problem(
             "no held-out row fits the model",
             why=f"every prompt and its answer together exceed the context of {context} tokens",
             cure="shorten the rows, or take a model with a longer context",
         )
-    rows = tuple(fitting.values())
+    rows = tuple(found.values())
     shots = choose_shots(train, rows, job.setting("evaluation.shots"), seed)
     return HeldOut(
-        fitting,
+        found,
         _fit_shots(renderer, rows, shots, room),
         recorded.data.answers if recorded else "text",
         renderer,
-        len(drawn) - len(fitting),
+        len(asked) - len(found),
     )
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 
 from tunewright.engine.prove.baseline import Baseline
 from tunewright.engine.prove.evaluate import Comparison, Evaluation
 from tunewright.engine.prove.markdown import fenced, figure_names, proof_table, table
 from tunewright.engine.prove.statistics import PairedTest, p_text
+from tunewright.engine.run.changes import Changes
+from tunewright.engine.run.events import Sample
 
 # The first rows, whatever was answered, and then some that the tuned model got wrong.
 _FIRST = 6
 _MISSES = 4
+# Rows whose answers are shown as they changed, and answers of each.
+_CHANGING, _SPREAD = 4, 6
 
 
 def proof_section(baseline: Baseline | None, evaluation: Evaluation | None) -> Iterator[str]:
@@ -59,6 +64,45 @@ def answers_section(baseline: Baseline | None, evaluation: Evaluation | None) ->
             yield name
             yield ""
             yield fenced(text)
+
+
+def changes_section(changes: Changes) -> Iterator[str]:
+    """The rows that were asked again and again while it trained, from the base model on."""
+    if not changes.rows:
+        return
+    yield "## How answers changed in training"
+    for row in changes.rows[:_CHANGING]:
+        answers = changes.of(row)
+        yield ""
+        yield f"### Held-out row {row + 1}, in training"
+        for name, text in [
+            ("Wanted:", answers[0].want),
+            *((f"{_when(answer)}:", answer.got) for answer in _spread(answers)),
+        ]:
+            yield ""
+            yield name
+            yield ""
+            yield fenced(text)
+
+
+def _spread(answers: Sequence[Sample]) -> list[Sample]:
+    """The first, the last, and some between them that differ from the one before."""
+    changed = [
+        answer
+        for before, answer in itertools.pairwise(answers)
+        if answer.got != before.got and answer is not answers[-1]
+    ]
+    gap = max(1, -(-len(changed) // (_SPREAD - 2)))
+    return [answers[0], *changed[::gap], *answers[1:][-1:]]
+
+
+def _when(answer: Sample) -> str:
+    """What answered: a stage, or the model as it was after a step."""
+    cut = ", cut" if answer.cut else ""
+    if answer.step is None:
+        return "Tuned"
+    same = ", as wanted" if answer.got == answer.want else ""
+    return f"Step {answer.step:,}{cut}{same}" if answer.step else f"Base{cut}{same}"
 
 
 def _limits(baseline: Baseline | None, evaluation: Evaluation | None) -> Iterator[str]:

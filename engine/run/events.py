@@ -88,12 +88,18 @@ class Checkpoint(_Event, frozen=True, tag="checkpoint"):
 
 
 class Sample(_Event, frozen=True, tag="sample"):
-    """A held-out row answered: what was wanted and what came. Text of data and model: untrusted."""
+    """A held-out row answered: what was wanted and what came. Text of data and model: untrusted.
+
+    While training, `step` says after which one (0: the base model), `seconds` what answering cost,
+    and `cut` that the answer reached its limit of tokens."""
 
     stage: str
     row: int
     want: str
     got: str
+    step: int | None = None
+    seconds: float | None = None
+    cut: bool = False
 
 
 class Memory(_Event, frozen=True, tag="memory"):

@@ -20,6 +20,7 @@ from typing import Literal
 
 import msgspec
 
+from tunewright.engine.run.changes import Changes
 from tunewright.engine.run.curves import Batch, Curves, Point, Rare
 from tunewright.engine.run.events import (
     HANDED_ON,
@@ -75,7 +76,8 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class RunProgress:
-    """See the module. `log` holds the last events but steps; `answers` the last held-out rows."""
+    """See the module. `log` holds the last events but steps; `answers` the last held-out rows that
+    a stage asked, `changes` those that are asked again and again while it trains."""
 
     def __init__(self, run: RunDir) -> None:
         self.run = run
@@ -87,6 +89,7 @@ class RunProgress:
         self.checkpoints: dict[int, Checkpoint] = {}
         self.warned: deque[Warned] = deque(maxlen=_LOG_KEPT)
         self.answers: deque[Sample] = deque(maxlen=_ANSWERS_KEPT)
+        self.changes = Changes()
         self.log: deque[Rare] = deque(maxlen=_LOG_KEPT)
         self.started: StageStarted | None = None
         self._progress: Progress | None = None
@@ -158,7 +161,9 @@ class RunProgress:
         elif isinstance(event, Checkpoint):
             self.checkpoints[event.step] = event
         elif isinstance(event, Sample):
-            self.answers.append(event)
+            self.changes.hear(event)
+            if event.step is None:
+                self.answers.append(event)
         elif isinstance(event, Memory):
             self.memory = event
         elif isinstance(event, Warned):

@@ -23,6 +23,7 @@ from tunewright.engine.train.rules.consistency import check_together, refuse_for
 from tunewright.engine.train.rules.learning import decide_adapter, decide_optimization
 from tunewright.engine.train.rules.precision import decide_precision, decide_quantization
 from tunewright.engine.train.rules.rows import decide_length, decide_loss
+from tunewright.engine.train.rules.samples import decide_samples
 from tunewright.hardware.memory.estimate import Device
 from tunewright.hardware.shapes import ModelShape
 
@@ -40,7 +41,8 @@ def default_settings(
     checkpointing: bool = False,
     devices: int = 1,
 ) -> dict[str, Decision]:
-    """Decisions of the groups training, model, loss and the method's own, by full key.
+    """Decisions of the groups training, model, loss and the method's own, and of the answers shown
+    while it trains, by full key.
 
     `overrides` are a person's values by full key, already checked (`names.parse_settings`); what
     depends on them follows. `micro_batch` (rows) and `checkpointing` are what a planner tries when
@@ -60,6 +62,7 @@ def default_settings(
     rows = rows_an_epoch(book.values, facts)
     decide_batch(book, rows, facts, device, micro_batch, checkpointing)
     decide_cadence(book, method, rows, facts)
+    decide_samples(book, facts)
     if method.trainable == "lora":
         decide_adapter(book, facts)
     if "quantization" in method.groups:

@@ -29,6 +29,9 @@ OURS: dict[str, Spec] = {
     "evaluation.shots": Spec(("int",), 3),
     "evaluation.max_new_tokens": Spec(("int",), 64),
     "evaluation.batch_size": Spec(("int",), 16),
+    "evaluation.sample_rows": Spec(("int",), 2),
+    "evaluation.sample_tokens": Spec(("int",), 64),
+    "evaluation.sample_share": Spec(("float",), 0.02),
     "merge.dtype": Spec(("str",), "auto", ("auto", *_FLOATS)),
     "merge.verify_rows": Spec(("int",), 8),
 }

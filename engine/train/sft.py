@@ -17,6 +17,7 @@ from tunewright.engine.train.finish import report, save_artefact
 from tunewright.engine.train.peak import reset_host_peak
 from tunewright.engine.train.ranks import ranks_of
 from tunewright.engine.train.registry import method as method_of
+from tunewright.engine.train.samples import sampler_of
 from tunewright.engine.train.threads import fastest_threads, record_threads, recorded_threads
 from tunewright.engine.train.together import processes
 from tunewright.engine.train.trainer import build_trainer, quiet_libraries
@@ -54,6 +55,7 @@ def run(job: Job) -> None:
             readable=_read_back,
             resumed=resumed,
             gpu_memory=_gpu_memory if job.device == "cuda" else None,
+            sampler=None if finished else sampler_of(job, trainer.model, resumed is not None),
         )
         trainer.add_callback(as_callback(watch))
         if group is not None:

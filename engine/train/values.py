@@ -75,6 +75,11 @@ RANGES: dict[str, Range] = {
     "evaluation.shots": Range(0, 64, "it is a count of examples in the prompt"),
     "evaluation.max_new_tokens": _COUNT,
     "evaluation.batch_size": _COUNT,
+    "evaluation.sample_rows": Range(0, 64, "0 asks none; each row is answered again and again"),
+    "evaluation.sample_tokens": _COUNT,
+    "evaluation.sample_share": Range(
+        0, _ANY, "it is what answers may cost, as a share of the time trained", open_low=True
+    ),
     "merge.verify_rows": _COUNT,
 }
 

@@ -17,6 +17,7 @@ from tunewright.engine.run.job import Job
 from tunewright.engine.train import checkpoints
 from tunewright.engine.train.peak import host_peak_bytes
 from tunewright.engine.train.rules.cadence import FIRST_CHECKPOINT
+from tunewright.engine.train.samples import Sampler
 from tunewright.hardware.errors import Exit, Problem
 
 # One bad batch can be an accident of float16; three in a row are weights that are lost.
@@ -31,8 +32,8 @@ class Watch:
 
     `keep` checkpoints are kept besides the best; `resumed` is the one that training starts from.
     `gpu_memory` gives the peak allocated and reserved bytes; `readable` raises when a checkpoint's
-    files do not load. After training, `stop_reason` says why it was left early on request, and
-    `problem` what ended it.
+    files do not load; `sampler` answers held-out rows at each evaluation. After training,
+    `stop_reason` says why it was left early on request, and `problem` what ended it.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Watch:
         readable: Callable[[Path], None],
         resumed: checkpoints.Checkpoint | None = None,
         gpu_memory: GpuMemory | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
         self.stop_reason: str | None = None
         self.problem: Problem | None = None
@@ -51,6 +53,7 @@ class Watch:
         self._keep = keep
         self._readable = readable
         self._gpu_memory = gpu_memory
+        self._sampler = sampler
         self._resumed = resumed
         self._seconds_before = resumed.manifest.seconds if resumed else 0.0
         self._started = self._mark = time.monotonic()
@@ -66,7 +69,7 @@ class Watch:
 
     @property
     def seconds(self) -> float:
-        """Training time so far over all attempts, without pauses."""
+        """Training time so far over all attempts, without pauses and sample answers."""
         return self._seconds_before + time.monotonic() - self._started
 
     @property
@@ -143,6 +146,9 @@ class Watch:
                 seconds=round(self._eval_seconds, 3),
             )
         )
+        if self._sampler is not None and not self._non_finite:
+            took = self._sampler.sample(state.global_step, self.seconds - self._seconds_before)
+            self._started += took
         self._mark = time.monotonic()
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -193,6 +199,7 @@ class Watch:
         a_step = busy / steps if steps else 0.0
         left = max(0, self.target - state.global_step)
         evaluations = left // state.eval_steps if self._eval_seconds and state.eval_steps else 0
+        an_evaluation = self._eval_seconds + (self._sampler.mean_seconds if self._sampler else 0.0)
         gpu = self._gpu_memory() if self._gpu_memory else (None, None)
         self._job.emit(
             Step(
@@ -205,7 +212,7 @@ class Watch:
                 tokens=tokens,
                 tokens_per_second=round(self.tokens_per_second or 0.0, 2),
                 step_seconds=round(self._busy / max(1, self._busy_steps), 4),
-                eta_seconds=round(left * a_step + evaluations * self._eval_seconds, 1),
+                eta_seconds=round(left * a_step + evaluations * an_evaluation, 1),
                 host_bytes=host_peak_bytes(),
                 gpu_bytes=gpu[0],
                 gpu_reserved_bytes=gpu[1],

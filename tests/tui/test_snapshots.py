@@ -98,6 +98,12 @@ SHOTS = (
     Shot("train-failed-narrow", ("6",), "FAILED", (60, 20), run="failed"),
     Shot("train-done-ascii", ("6",), "DONE", run="done", ascii=True),
     Shot("train-answers", ("6", "v"), "other than wanted", run="done"),
+    Shot("train-changes", ("6",), "DONE", run="changed"),
+    Shot("train-changes-earlier", ("6", "a", "left"), "answer 3/4", run="changed"),
+    Shot("train-changes-narrow", ("6",), "DONE", (60, 20), run="changed"),
+    Shot("train-changes-wide", ("6",), "DONE", (120, 40), run="changed"),
+    Shot("train-changes-ascii", ("6",), "DONE", run="changed", ascii=True),
+    Shot("train-changes-all", ("6", "v"), "while it trains", run="changed"),
     Shot("runs", ("9",), "run-failed", run="done"),
     Shot("runs-narrow", ("9",), "run-failed", (60, 20), run="done"),
     Shot("prove", ("7",), "held-out rows", run="finished"),
@@ -113,6 +119,31 @@ def finished(
     tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, tiny_data: TinyData
 ) -> RunDir:
     return RunDir(finish_run(tmp_path_factory.mktemp("finished"), tiny_model, tiny_data))
+
+
+WANTED = '{"item": "desk lamp", "color": "green", "quantity": 2, "city": "Oslo"}'
+CHANGING = (
+    (0, "I would be happy to help you with your order! What kind of lamp are you looking for?"),
+    (25, '{"item": "lamp", "quantity": "two", "place": "Oslo"}'),
+    (50, '{"item": "desk lamp", "color": "green", "quantity": 20, "city": "Oslo"}'),
+    (100, WANTED),
+)
+
+
+def _changed(home: Path, model: Path, data: TinyData) -> RunDir:
+    """A run that is done in which two rows were asked again and again."""
+    samples = [
+        Sample(stage="train", row=row, want=WANTED, got=got, step=at, seconds=0.4, cut=at == 0)
+        for at, got in CHANGING
+        for row in (3, 11)
+    ]
+    events = (
+        StageStarted(stage="train", title="train"),
+        *(step(n) for n in range(1, 101)),
+        *samples,
+        Checkpoint(step=100, path="checkpoints/checkpoint-100", bytes=3 << 20, because="a test"),
+    )
+    return write_run(home, model, data, events, id="run-changed", ended=ending("done"))
 
 
 def _written(home: Path, model: Path, data: TinyData) -> dict[str, RunDir]:
@@ -166,7 +197,11 @@ def test_a_screen_looks_as_it_did(
     time.tzset()
     monkeypatch.chdir(tmp_path)
     seen = ""
-    runs = _written(tmp_path / "home", near_model, near_data) if shot.run else {}
+    runs = {}
+    if shot.run == "changed":
+        runs = {"changed": _changed(tmp_path / "home", near_model, near_data)}
+    elif shot.run:
+        runs = _written(tmp_path / "home", near_model, near_data)
 
     async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
         nonlocal seen

@@ -15,7 +15,8 @@ from tunewright.engine.run.view import RunView
 from tunewright.engine.runs import ComparedRuns
 from tunewright.engine.text import duration, place, plain, shorten
 from tunewright.hardware.errors import Problem
-from tunewright.tui.panes.train_lines import STATE_STYLES, problem_lines
+from tunewright.tui.panes.problem_lines import problem_lines
+from tunewright.tui.panes.train_head import STATE_STYLES
 from tunewright.tui.widgets.axis import number
 from tunewright.tui.widgets.lines import wrapped
 from tunewright.tui.widgets.rows import Column, Row

@@ -16,19 +16,28 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from tunewright.engine.plan import Plan
-from tunewright.engine.ready import check_ready
 from tunewright.engine.run import control
+from tunewright.engine.run.changes import Changes
 from tunewright.engine.run.client import ask
 from tunewright.engine.run.events import HANDED_ON, Answered
-from tunewright.engine.run.launch import launch, resume
 from tunewright.engine.run.progress import Look, RunProgress, preview
-from tunewright.engine.run.rundir import LaunchOptions, RunDir
-from tunewright.engine.run.view import RunState
+from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.text import plain
 from tunewright.hardware.errors import Problem
-from tunewright.hardware.host import logout_kills
-from tunewright.tui.panes import train_lines as told
 from tunewright.tui.panes.pane import Pane
+from tunewright.tui.panes.train_answers import (
+    Looked,
+    all_answer_lines,
+    answer_lines,
+    changes_lines,
+)
+from tunewright.tui.panes.train_figures import checkpoint_line, memory_line, number_lines
+from tunewright.tui.panes.train_head import head_lines
+from tunewright.tui.panes.train_launch import Launching
+from tunewright.tui.panes.train_log import ending_lines, log_lines
+from tunewright.tui.panes.train_notable import notable_line, why_lines
+from tunewright.tui.panes.train_ready import ready_lines, unplanned_lines
+from tunewright.tui.panes.train_reasons import Standing, why_not
 from tunewright.tui.screens.text import LongText, box_width
 from tunewright.tui.watched import LOSS, SERIES, Watched
 from tunewright.tui.widgets.curve import LEAST_HEIGHT, Curve
@@ -42,8 +51,6 @@ LOOK_SECONDS = 1.0
 # The pane has room for a second curve and for what the run says from here on.
 WIDE, HIGH = 110, 30
 _SIDE = 42
-
-_OVER: tuple[RunState, ...] = ("done", "stopped", "failed", "crashed")
 
 
 class TrainPane(Pane):
@@ -65,9 +72,8 @@ class TrainPane(Pane):
         self._looking = False
         self._looking_closer = False
         self._previewed = False
-        self._launching = ""
-        self._ready: tuple[Plan | None, Problem | None, str] = (None, None, "")
-        self._checking = False
+        self._launching = Launching(self, self._found)
+        self._looked = Looked()
         self._view = View()
         self._series = LOSS
         self._asked: dict[str, str] = {}
@@ -85,6 +91,11 @@ class TrainPane(Pane):
     def on_mount(self) -> None:
         self.set_interval(LOOK_SECONDS, self._tick)
 
+    def _found(self) -> None:
+        """Something is known of what could be launched, or is."""
+        self.show()
+        self.tunewright.show_frame()
+
     # -- what is shown
 
     def show(self) -> None:
@@ -99,7 +110,8 @@ class TrainPane(Pane):
         """Read a run from its start, in a thread; of a long one a preview is drawn first."""
         self._run, self._watched, self._looking = run, None, False
         self._previewed = False
-        self._launching = ""
+        self._launching.said = ""
+        self._looked = Looked()
 
         def read() -> Watched:
             steps, losses = preview(run)
@@ -182,11 +194,11 @@ class TrainPane(Pane):
             return
         now, session = watched.progress, watched.session
         stages = now.stages(session)
-        head = told.head_lines(now, session, stages, width)
+        head = head_lines(now, session, stages, width)
         self.query_one("#train-head", Lines).show(head)
         wide = width >= WIDE and height >= HIGH
         self._draw_curves(watched, wide)
-        foot = self._foot(watched, width, height, wide)
+        foot = self._foot(watched, width, height)
         lines = self.query_one("#train-foot", Lines)
         lines.show(foot)
         # Where no curve has room beside how it ended, its one line of numbers is enough.
@@ -202,37 +214,14 @@ class TrainPane(Pane):
         plan = self.bench.plan
         if self._run is not None:
             head.show([Text(f"reading {plain(self._run.path.name)}", "dim")])
-        elif self._launching:
-            head.show([Text(self._launching, "bold")])
+        elif self._launching.said:
+            head.show([Text(self._launching.said, "bold")])
         elif isinstance(plan, Plan):
-            self._check_ready(plan)
-            _, trouble, warning = self._ready
-            head.show(told.ready_lines(self.bench.session, plan, trouble, warning, width))
+            ready = self._launching
+            ready.look_at(plan)
+            head.show(ready_lines(self.bench.session, plan, ready.trouble, ready.warning, width))
         else:
-            head.show(told.unplanned_lines(self.bench.trouble(), width))
-
-    def _check_ready(self, plan: Plan) -> None:
-        """Find out, once a plan and in a thread, what would keep it from being launched."""
-        if self._ready[0] == plan or self._checking:
-            return
-        self._checking = True
-        session = self.bench.session
-
-        def check() -> tuple[Plan, Problem | None, str]:
-            trouble = logout_kills()
-            warning = f"{trouble.what}; {trouble.cure}" if trouble else ""
-            try:
-                check_ready(session, None)
-            except Problem as problem:
-                return plan, problem, warning
-            return plan, None, warning
-
-        def take(ready: tuple[Plan, Problem | None, str]) -> None:
-            self._checking, self._ready = False, ready
-            self.show()
-            self.tunewright.show_frame()
-
-        self.in_thread(check, take)
+            head.show(unplanned_lines(self.bench.trouble(), width))
 
     def _draw_curves(self, watched: Watched, wide: bool) -> None:
         now = watched.progress
@@ -257,38 +246,45 @@ class TrainPane(Pane):
             side.show(self._side_lines(now, stepped))
 
     def _side_lines(self, now: RunProgress, stepped: bool) -> list[Text]:
-        if stepped:
-            lines = told.log_lines(now, _SIDE - 3)
-            return lines[-max(1, self.query_one("#train-body").size.height) :]
-        width = max(20, self.size.width - 2)
         height = self.query_one("#train-body").size.height
+        if stepped:
+            return log_lines(now, _SIDE - 3)[-max(1, height) :]
+        width = max(20, self.size.width - 2)
         lines = [Text()]
         for answer in reversed(now.answers):
-            lines += [*told.answer_lines(answer, width), Text()]
+            lines += [*answer_lines(answer, width), Text()]
             if len(lines) >= height:
                 break
         if len(lines) > 1:
             lines[0] = Text("answers so far, newest first", "dim")
         return lines[: max(1, height)]
 
-    def _foot(self, watched: Watched, width: int, height: int, wide: bool) -> list[Text]:
-        now = watched.progress
-        plan = watched.session.plan
-        ending = told.ending_lines(now, width)
-        lines = told.number_lines(now, width)
+    def _foot(self, watched: Watched, width: int, height: int) -> list[Text]:
+        """What stands below the curve; in less room less of it."""
+        now, plan = watched.progress, watched.session.plan
+        ending, figures = ending_lines(now, width), number_lines(now, width)
         if height < 12:
-            return (ending or lines)[:3]
+            return (ending or figures)[:3]
         if ending and height < 18:
-            return [*lines, *ending]
-        more = [told.memory_line(now, plan, width), told.checkpoint_line(now, plan, width)]
-        lines += [line for line in more if line is not None]
-        notable = told.notable_line(watched.moments(), now, width)
-        lines += [notable] if notable is not None else []
-        if ending:
-            return [*lines, *ending]
-        if height >= 18 and now.curves.step and now.answers:
-            lines += told.answer_lines(now.answers[-1], width)
-        return lines
+            return [*figures, *ending]
+        about = [
+            memory_line(now, plan, width),
+            checkpoint_line(now, plan, width),
+            notable_line(watched.moments(), now, width),
+        ]
+        lines = [*figures, *(line for line in about if line is not None)]
+        return [*lines, *self._answers(now, width, height), *ending]
+
+    def _answers(self, now: RunProgress, width: int, height: int) -> list[Text]:
+        """Answers below the curve: how one row's changed, or else the last one of a stage."""
+        if not now.curves.step:
+            return []
+        if now.changes.rows:
+            return changes_lines(now.changes, self._looked, width, _answers_shown(height))
+        ended = now.view is not None and now.view.ended is not None
+        if ended or height < 18 or not now.answers:
+            return []
+        return answer_lines(now.answers[-1], width)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw)
@@ -314,101 +310,35 @@ class TrainPane(Pane):
         ended = watched.progress.view.ended if watched and watched.progress.view else None
         return ended.cure if ended is not None and ended.cure else str(self._run.path)
 
-    @property
-    def _state(self) -> RunState | None:
-        view = self._watched.progress.view if self._watched is not None else None
-        return view.state if view is not None else None
-
     def why_not(self, command: str) -> str | None:
-        reasons: dict[str, Callable[[], str | None]] = {
-            "launch": self._why_not_launch,
-            "anew": self._why_not_anew,
-            "prove": lambda: None if self._state == "done" else "the run is not done",
-            "resume": self._why_not_resume,
-            "checkpoint": self._why_not_checkpoint,
-            "pause": lambda: self._why_not_ask(("running",)),
-            "unpause": lambda: None if self._state == "paused" else "it is not paused",
-            "stop": lambda: self._why_not_ask(("starting", "running", "paused")),
-            "answers": lambda: self._why_not_see("answers", "no held-out row is answered yet"),
-            "log": lambda: self._why_not_see("log", "the run has said nothing yet"),
-            "leave": lambda: None,
-        }
-        if command in reasons:
-            return reasons[command]()
-        if command in ("zoom", "log_scale", "series"):
-            has = self._watched is not None and self._watched.progress.curves.step
-            return None if has else "no step was taken yet"
-        if command == "why":
-            return None if self._watched is not None else "there is no run yet"
-        return None
+        return why_not(command, self._standing())
 
-    def _why_not_launch(self) -> str | None:
-        if self._run is not None:
-            return "it is launched already"
-        return self._why_not_start()
-
-    def _why_not_start(self) -> str | None:
-        if self._launching:
-            return "it is being launched"
-        plan, trouble, _ = self._ready
-        if not isinstance(self.bench.plan, Plan):
-            return "there is no plan yet"
-        return trouble.what if trouble is not None and plan == self.bench.plan else None
-
-    def _why_not_anew(self) -> str | None:
-        if self._run is None:
-            return "enter launches it"
-        if self.tunewright.attach is not None:
-            return "this run is not of the session on the bench; esc goes back"
-        if self._state is None:
-            return "its run is still being read"
-        if self._state not in _OVER:
-            return "its run still works"
-        return self._why_not_start()
-
-    def _why_not_resume(self) -> str | None:
-        if self._state in ("stopped", "failed", "crashed"):
-            return "it is being resumed" if self._launching else None
-        return "there is no run to go on with" if self._state is None else f"it is {self._state}"
-
-    def _why_not_ask(self, states: tuple[RunState, ...]) -> str | None:
-        if self._state is None:
-            return "there is no run yet"
-        return None if self._state in states else f"the run is {self._state}"
-
-    def _why_not_checkpoint(self) -> str | None:
-        if self._watched is None or self._state != "running":
-            return self._why_not_ask(("running",))
-        stage = self._watched.progress.started
-        training = stage is not None and stage.stage == "train"
-        return None if training else "only training writes checkpoints"
-
-    def _why_not_see(self, what: str, none: str) -> str | None:
-        return None if self._watched and getattr(self._watched.progress, what) else none
+    def _standing(self) -> Standing:
+        watched = self._watched
+        now = watched.progress if watched is not None else None
+        changes = now.changes if now is not None else None
+        looked = self._looked.within(changes) if changes is not None else self._looked
+        return Standing(
+            has_run=self._run is not None,
+            state=now.view.state if now is not None and now.view is not None else None,
+            attached=self.tunewright.attach is not None,
+            starting=bool(self._launching.said),
+            no_start=self._launching.why_not(),
+            stage=now.started.stage if now is not None and now.started is not None else None,
+            stepped=bool(now is not None and now.curves.step),
+            answered=bool(now is not None and (now.answers or now.changes.rows)),
+            logged=bool(now is not None and now.log),
+            rows=len(changes.rows) if changes is not None else 0,
+            answers=len(changes.of(changes.rows[looked.row]))
+            if changes is not None and changes.rows
+            else 0,
+            back=looked.back,
+        )
 
     # -- commands
 
     def do_launch(self) -> None:
-        session, base = self.bench.session, self.bench.base
-        self._launching = "launching …"
-
-        def start() -> RunDir | Problem:
-            try:
-                check_ready(session, None)
-                return launch(session, base, LaunchOptions())
-            except Problem as problem:
-                return problem
-
-        def take(run: RunDir | Problem) -> None:
-            self._launching = ""
-            if isinstance(run, Problem):
-                self.tunewright.trouble(run)
-            else:
-                self.bench.launched(run)
-            self.tunewright.show_all()
-
-        self.in_thread(start, take)
-        self._draw()
+        self._launching.launch()
 
     def do_anew(self) -> None:
         self.tunewright.confirm(
@@ -420,24 +350,7 @@ class TrainPane(Pane):
     def do_resume(self) -> None:
         run = self._run
         assert run is not None
-        self._launching = "resuming …"
-
-        def start() -> Problem | None:
-            try:
-                resume(run)
-            except Problem as problem:
-                return problem
-            return None
-
-        def take(problem: Problem | None) -> None:
-            self._launching = ""
-            if problem is not None:
-                self.tunewright.trouble(problem)
-            else:
-                self._open(run)
-            self.tunewright.show_all()
-
-        self.in_thread(start, take)
+        self._launching.resume(run, lambda: self._open(run))
 
     def do_prove(self) -> None:
         self.bench.confirm("train")
@@ -482,14 +395,30 @@ class TrainPane(Pane):
         self._series = SERIES[(SERIES.index(self._series) + 1) % len(SERIES)]
         self._draw()
 
+    def do_sample_row(self) -> None:
+        self._look_at(lambda changes: self._looked.next_row(changes))
+
+    def do_sample_earlier(self) -> None:
+        self._look_at(lambda changes: self._looked.step(1, changes))
+
+    def do_sample_later(self) -> None:
+        self._look_at(lambda changes: self._looked.step(-1, changes))
+
+    def _look_at(self, which: Callable[[Changes], Looked]) -> None:
+        assert self._watched is not None
+        self._looked = which(self._watched.progress.changes)
+        self._draw()
+        self.tunewright.show_frame()
+
     def do_answers(self) -> None:
         assert self._watched is not None
-        lines = told.all_answer_lines(self._watched.progress.answers, box_width(self.app))
+        now = self._watched.progress
+        lines = all_answer_lines(now.answers, now.changes, box_width(self.app))
         self.app.push_screen(LongText("answers to held-out rows", lines))
 
     def do_log(self) -> None:
         assert self._watched is not None
-        lines = told.log_lines(self._watched.progress, box_width(self.app))
+        lines = log_lines(self._watched.progress, box_width(self.app))
         file = _short(self._watched.run.log)
         self.app.push_screen(LongText(f"log; all output: {file}", lines, at_end=True))
 
@@ -497,11 +426,16 @@ class TrainPane(Pane):
         watched = self._watched
         assert watched is not None
         moments, plan = watched.moments(), watched.session.plan
-        lines = told.why_lines(moments, watched.progress, plan, box_width(self.app))
+        lines = why_lines(moments, watched.progress, plan, box_width(self.app))
         self.app.push_screen(LongText("what is notable", lines))
 
     def do_leave(self) -> None:
         self.app.exit(0)
+
+
+def _answers_shown(height: int) -> int:
+    """Answers to a row that a pane so high shows: the newest, the one before, and some more."""
+    return 1 if height < 18 else 2 if height < HIGH else 5
 
 
 def _short(path: Path) -> str:

@@ -15,8 +15,8 @@ from tunewright.tui.widgets.lines import Lines
 
 
 def box_width(app: App[Any]) -> int:
-    """Cells of a line in a box: 72, or what a narrow terminal has."""
-    return max(20, min(72, app.size.width - 6))
+    """Cells of a line in a box beside its scroll bar: 71, or what a narrow terminal has."""
+    return max(20, min(71, app.size.width - 7))
 
 
 class LongText(Dialog[None]):

@@ -10,6 +10,7 @@ from tunewright.engine.train.method import Method
 from tunewright.engine.train.names import settings as known_settings
 from tunewright.engine.train.registry import method as method_of
 from tunewright.engine.train.registry import methods
+from tunewright.engine.train.rules.samples import ROWS as SAMPLE_ROWS
 from tunewright.engine.train.values import check_value
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.memory.estimate import Device
@@ -44,6 +45,12 @@ def check_together(values: Mapping[str, Any], device: Device) -> None:
             cure="leave it out: a CPU trains in float32",
         )
     evaluates = values["training.eval_strategy"]
+    if values[SAMPLE_ROWS] and evaluates == "no":
+        raise Problem(
+            f"{SAMPLE_ROWS} is {values[SAMPLE_ROWS]}, and nothing is evaluated",
+            why="held-out rows are answered at each evaluation of the training",
+            cure="--set eval_strategy=steps, or --set sample_rows=0",
+        )
     if values["training.load_best_model_at_end"]:
         if evaluates != "steps":
             raise Problem(

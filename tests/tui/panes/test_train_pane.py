@@ -249,6 +249,51 @@ def test_boxes_hold_the_answers_the_log_and_what_is_notable(stage: Stage) -> Non
     stage.show(run, walk, "DONE")
 
 
+def sample(at: int, row: int, got: str) -> Sample:
+    return Sample(stage="train", row=row, want="two lamps", got=got, step=at, seconds=0.2)
+
+
+def test_an_answer_is_seen_to_change_and_keys_step_through_it(stage: Stage) -> None:
+    said = [sample(at, row, f"{row} lamps, {at}") for at in (0, 20, 40) for row in (3, 11)]
+    run = stage.running((*TRAINING, *said))
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        text = shown(app)
+        assert "row 4 wanted    two lamps" in text
+        assert "step 20       ≠ 3 lamps, 20" in text
+        assert "step 40       ≠ 3 lamps, 40" in text
+        assert "row 1/2  ← → answer 3/3" in text
+        assert app.why_not("sample_later") == "it is the newest answer"
+        await pilot.press("left")
+        text = shown(app)
+        assert "base          ≠ 3 lamps, 0" in text
+        assert "step 40" not in text
+        assert app.why_not("sample_earlier") == "it is held against the first answer already"
+        await pilot.press("a")
+        assert "step 20       ≠ 11 lamps, 20" in shown(app)
+        await pilot.press("right")
+        write_events(run, "1-worker0", [sample(50, 3, "three"), sample(50, 11, "two lamps")])
+        await until(pilot, lambda: "step 50       = two lamps" in shown(app))
+        await pilot.press("a")
+        assert "step 50       ≠ three" in shown(app)
+
+    stage.show(run, walk, "RUNNING")
+
+
+def test_a_low_screen_shows_the_newest_answer_alone(stage: Stage) -> None:
+    run = stage.running((*TRAINING, sample(0, 3, "no"), sample(20, 3, "a lamp")))
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        text = shown(app)
+        assert "row 4 wanted    two lamps" in text
+        assert "step 20       ≠ a lamp" in text
+        assert "base " not in text
+        assert "loss" in text
+        assert "a row" not in text or app.why_not("sample_row") == "it is the only row"
+
+    stage.show(run, walk, "RUNNING", size=(60, 20))
+
+
 def test_a_wide_screen_has_two_curves_and_the_log(stage: Stage) -> None:
     run = stage.running()
 
