@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -23,14 +24,15 @@ from tunewright.engine.session import DataInput, Inputs
 
 
 class Rows(NamedTuple):
-    """Train and held-out examples, and the reading of the training file that they come from."""
+    """Train and held-out examples, and the reading of the training file that they come from. The
+    rows lie on disk and are read one by one: go through them once, and keep none."""
 
-    train: tuple[Example, ...]
-    held: tuple[Example, ...]
+    train: Sequence[Example]
+    held: Sequence[Example]
     reading: Reading
 
 
-def load_split(job: Job) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+def load_split(job: Job) -> tuple[Sequence[Example], Sequence[Example]]:
     """Train and held-out examples of a run; a `Problem` when a file has changed since."""
     rows = read_split(job.session.inputs.data, job.run_dir, job.session.inputs.seed)
     return rows.train, rows.held
