@@ -10,7 +10,6 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
 from tunewright.engine.data.example import Example
 from tunewright.engine.data.keys import Groups, Sketches, equal_pairs, join_near, shingles
-from tunewright.engine.data.stored import picked
 from tunewright.hardware.errors import Problem
 
 # Rows that are sketched at once.
@@ -29,10 +28,9 @@ def prompt_key(example: Example) -> str:
     return prompt_digest(example).hex()
 
 
-def split(
-    examples: Sequence[Example], fraction: float, seed: int
-) -> tuple[Sequence[Example], Sequence[Example]]:
-    """(train, held out), each in file order: about `fraction` of the rows, at least one, is out.
+def split(examples: Sequence[Example], fraction: float, seed: int) -> tuple[array[int], array[int]]:
+    """Numbers of the rows to train on and of those held out, ascending: about `fraction` of the
+    rows, at least one, is out.
 
     Rows with the same prompt stay together, and so do near duplicates, or the answer would be known
     beforehand. Where so many rows are alike that nothing could be held out (all are of one mould),
@@ -63,8 +61,7 @@ def split(
     sides = (array("I"), array("I"))
     for row, out in enumerate(held):
         sides[out].append(row)
-    train, out_of_it = (picked(examples, numbers) for numbers in sides)
-    return train, out_of_it
+    return sides
 
 
 def _digest(digests: bytearray, row: int) -> bytes:

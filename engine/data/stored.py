@@ -159,13 +159,6 @@ class Stored(Sequence[Example]):
         return at if at < len(self._numbers) and self._numbers[at] == number else None
 
 
-def picked(rows: Sequence[Example], numbers: array[int]) -> Sequence[Example]:
-    """The rows with these numbers, which ascend; those of a shelf stay where they are."""
-    if isinstance(rows, Stored):
-        return rows.only(numbers)
-    return tuple(rows[number] for number in numbers)
-
-
 def _read(file: int, offset: int, size: int) -> bytes:
     """All bytes there are: one call gives at most 2 GiB."""
     text = os.pread(file, size, offset)

@@ -169,7 +169,7 @@ def test_a_split_is_seeded_and_keeps_equal_prompts_together() -> None:
     train, held = split(rows, 0.2, 1)
     assert (train, held) == split(rows, 0.2, 1)
     assert (train, held) != split(rows, 0.2, 2)
-    assert not {prompt_key(e) for e in train} & {prompt_key(e) for e in held}
+    assert not {prompt_key(rows[n]) for n in train} & {prompt_key(rows[n]) for n in held}
     assert len(train) + len(held) == 90
     assert 18 <= len(held) <= 20
 
