@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from pathlib import Path
+from typing import Any
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -33,3 +35,17 @@ def fsync_folder(folder: Path) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def unnamed_file(prefix: str) -> Any:
+    """A file without a name, for what is too much for the memory; it goes with the process. In
+    $TMPDIR, else in /var/tmp: /tmp is memory on many machines."""
+    return tempfile.TemporaryFile(prefix=prefix, dir=large_folder())
+
+
+def large_folder() -> str:
+    """Where unnamed files are."""
+    large = "/var/tmp"
+    if not os.environ.get("TMPDIR") and os.access(large, os.W_OK | os.X_OK):
+        return large
+    return tempfile.gettempdir()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from array import array
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +61,9 @@ def write_split(
     groups, labels_of, count = _look(path, format)
     by = by if by is not None else next((name for name in _LABELS if name in labels_of), None)
     labels = None if by is None else _labels(path, by, count)
-    keys = array("I", (groups.head(row) for row in range(count)))
-    held = hold_out(keys, labels, fraction, seed)
-    if not held:
+    held = hold_out(groups, lambda row: str(row).encode(), labels, fraction, seed)
+    out_rows = sum(held)
+    if not out_rows:
         raise Problem(
             f"nothing of {path} can be held out",
             why="all its rows are alike, and rows with one prompt, or nearly the same, stay on one "
@@ -76,7 +75,7 @@ def write_split(
     try:
         with names[0].open("xb") as train, names[1].open("xb") as out:
             for row, value in enumerate(_values(path)):
-                (out if row in held else train).write(msgspec.json.encode(value) + b"\n")
+                (out if held[row] else train).write(msgspec.json.encode(value) + b"\n")
             for file in (train, out):
                 file.flush()
                 os.fsync(file.fileno())
@@ -89,9 +88,9 @@ def write_split(
         train=str(targets[0]),
         eval=str(targets[1]),
         rows=count,
-        train_rows=count - len(held),
-        eval_rows=len(held),
-        groups=len(set(keys)),
+        train_rows=count - out_rows,
+        eval_rows=out_rows,
+        groups=sum(groups.head(row) == row for row in range(count)),
         by=by,
         seed=seed,
         fraction=fraction,

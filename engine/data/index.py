@@ -7,7 +7,6 @@ written once, row by row, to an unnamed temporary file that goes with the proces
 from __future__ import annotations
 
 import os
-import tempfile
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from tunewright.engine.data.example import Place
 from tunewright.engine.data.readers.block import Block, RawRow, Wrong
 from tunewright.engine.data.readers.opened import open_bytes, unreadable
 from tunewright.engine.data.sources import Source
+from tunewright.engine.files import unnamed_file
 
 # After so many rows or bytes the place in the file is noted: 16 bytes for each, and no more is read
 # to find a row, however long its neighbours are.
@@ -138,7 +138,7 @@ def _plain_rows(source: Source) -> Iterator[tuple[int, int]]:
 
 
 def _spool() -> Any:
-    return tempfile.TemporaryFile(prefix="tunewright-rows-")
+    return unnamed_file("tunewright-rows-")
 
 
 def _spooled(source: Source, spool: Any) -> Iterator[tuple[int, int]]:

@@ -52,7 +52,12 @@ class Sketches:
         """Sketch the shingles of some rows."""
         from rensa import RMinHash
 
-        digests: list[list[int]] = RMinHash.digests_from_token_sets(sets, PERMUTATIONS, _SEED)
+        try:
+            digests = RMinHash.digests_from_token_sets(sets, PERMUTATIONS, _SEED)
+        except UnicodeEncodeError:
+            # Half a surrogate pair is in no text of another language than Python.
+            whole = [[word.encode("utf-8", "replace").decode() for word in some] for some in sets]
+            digests = RMinHash.digests_from_token_sets(whole, PERMUTATIONS, _SEED)
         for digest in digests:
             for band, values in enumerate(self.bands):
                 # Hashes of tuples of ints are the same in every process, unlike those of text.

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
-from tunewright.engine.data.example import DataFacts, Example, Finding, Place
+from tunewright.engine.data.example import DataFacts, Example, Place
+from tunewright.engine.data.keys import equal_pairs, key_of
 from tunewright.engine.data.read import Reading
 from tunewright.engine.data.split import prompt_key
 from tunewright.engine.data.tokens import IGNORED, Loss, Renderer, Tokens
 from tunewright.hardware.errors import Problem
 
-# More rows than this whose answer is cut stop the run: they teach answers that never end.
-MOST_CUT_SHARE = 0.05
+# Answers that are counted at once.
+_ANSWERS = 1000
 SHOWN = 5
 # Letters of a row beyond which it is refused before a tokenizer takes gigabytes for it: a million
 # tokens and more, which no training of this program holds.
@@ -46,83 +50,48 @@ def check_row(tokens: Tokens, renderer: Renderer) -> str | None:
     return None
 
 
-def preflight(
-    examples: Sequence[Example],
-    renderer: Renderer,
-    loss: Loss,
-    max_length: int | None = None,
-    most_cut_share: float = MOST_CUT_SHARE,
-) -> list[Tokens]:
-    """Tokens of every row, or a `Problem` with the first places and the count of what is wrong."""
-    rows = list(checked_rows(examples, renderer, loss))
-    if max_length is not None:
-        found = find_cut(examples, rows, max_length, most_cut_share)
-        if found is not None and found.severity == "error":
-            raise Problem(
-                f"{found.count} of {len(rows)} rows would lose the end of their answer",
-                why=f"{found.message}; {_shown(found.places, found.count)}",
-                cure=found.fix,
-            )
-    return rows
-
-
-def checked_rows(examples: Sequence[Example], renderer: Renderer, loss: Loss) -> Iterator[Tokens]:
-    """Tokens of every row, one after the other; after the last one a `Problem` if any was wrong.
-    Before the first one a `Problem` if any is too long to be tokenized."""
+def checked_rows(
+    examples: Sequence[Example], renderer: Renderer, loss: Loss
+) -> Iterator[tuple[Example, Tokens]]:
+    """Every row and its tokens, one after the other; after the last one a `Problem` if any was
+    wrong. Before the first one a `Problem` if any is too long to be tokenized."""
     _refuse_endless(examples)
     wrong: dict[str, list[Place]] = {}
-    for example, tokens in zip(examples, renderer.tokenize_all(examples, loss), strict=True):
+    counts: Counter[str] = Counter()
+    for example, tokens in renderer.tokenized(examples, loss):
         said = check_row(tokens, renderer)
         if said is not None:
-            wrong.setdefault(said, []).append(example.place)
-        yield tokens
-    if wrong:
-        said, places = max(wrong.items(), key=lambda item: len(item[1]))
+            counts[said] += 1
+            if counts[said] <= SHOWN:
+                wrong.setdefault(said, []).append(example.place)
+        yield example, tokens
+    if counts:
+        said, count = counts.most_common(1)[0]
         raise Problem(
-            f"{len(places)} of {len(examples)} rows would be trained wrongly: {said}",
-            why=_shown(places, len(places)),
+            f"{count} of {len(examples)} rows would be trained wrongly: {said}",
+            why=_shown(wrong[said], count),
             cure="look at the chat template and the eos token of the model folder: the assistant's "
             "turn must end with a token that stops generation",
         )
 
 
 def _refuse_endless(examples: Sequence[Example]) -> None:
-    letters = [sum(len(message.content) for message in e.messages) for e in examples]
-    places = [e.place for e, n in zip(examples, letters, strict=True) if n > MOST_LETTERS]
+    places: list[Place] = []
+    count = longest = 0
+    for example in examples:
+        letters = sum(len(message.content) for message in example.messages)
+        longest = max(longest, letters)
+        if letters > MOST_LETTERS:
+            count += 1
+            if count <= SHOWN:
+                places.append(example.place)
     if places:
         raise Problem(
-            f"{len(places)} of {len(examples)} rows are longer than any context: up to "
-            f"{max(letters):,} letters, where {MOST_LETTERS:,} are the most",
-            why=_shown(places, len(places)),
+            f"{count} of {len(examples)} rows are longer than any context: up to "
+            f"{longest:,} letters, where {MOST_LETTERS:,} are the most",
+            why=_shown(places, count),
             cure="is a row really one example? cut such rows into several, or leave them out",
         )
-
-
-def find_cut(
-    examples: Sequence[Example],
-    rows: Sequence[Tokens],
-    max_length: int,
-    most_cut_share: float = MOST_CUT_SHARE,
-) -> Finding | None:
-    """Rows whose answer is longer than `max_length` lets it be: an "error" above the share,
-    a "warn" below it, None when nothing that is trained is lost."""
-    cut = [
-        (example.place, sum(label != IGNORED for label in tokens.labels[max_length:]))
-        for example, tokens in zip(examples, rows, strict=True)
-        if any(label != IGNORED for label in tokens.labels[max_length:])
-    ]
-    if not cut:
-        return None
-    lost = sum(tokens for _, tokens in cut)
-    longest = max(len(tokens.input_ids) for tokens in rows)
-    return Finding(
-        id="rows.cut",
-        severity="error" if len(cut) > most_cut_share * len(rows) else "warn",
-        message=f"they are longer than max_length {max_length} and lose {lost:,} tokens of answers",
-        count=len(cut),
-        places=tuple(place for place, _ in cut[:SHOWN]),
-        fix=f"--set max_length={longest} keeps all of them",
-    )
 
 
 def _shown(places: Sequence[Place], count: int) -> str:
@@ -139,51 +108,74 @@ def measure(
 ) -> tuple[DataFacts, array[int]]:
     """The facts that planning needs, from every row, and the tokens of each row: training rows
     first, then the held-out ones. Fails as `preflight` does."""
-    lengths = array("I")
-    trained = 0
-    for tokens in checked_rows(examples, renderer, loss):
-        lengths.append(len(tokens.input_ids))
-        trained += sum(label != IGNORED for label in tokens.labels)
-    train_tokens = sum(lengths)
-    lengths.extend(len(row.input_ids) for row in checked_rows(eval_examples, renderer, loss))
-    ordered = sorted(lengths)
-    texts = [example.messages[-1].content for example in (*examples, *eval_examples)]
-    answers = sorted(len(ids) for ids in renderer.encode_all(texts))
+    lengths, answers, rows = array("I"), array("I"), array("Q")
+    trained = several = objects = train_tokens = 0
+    waiting: list[str] = []
+
+    def count_answers() -> None:
+        answers.extend(map(len, renderer.encode_all(waiting)))
+        waiting.clear()
+
+    for examples_of_side in (examples, eval_examples):
+        for example, tokens in checked_rows(examples_of_side, renderer, loss):
+            lengths.append(len(tokens.input_ids))
+            answer = example.messages[-1].content
+            objects += _is_json_object(answer)
+            waiting.append(answer)
+            if len(waiting) == _ANSWERS:
+                count_answers()
+            if examples_of_side is examples:
+                trained += len(tokens.labels) - tokens.labels.count(IGNORED)
+                several += sum(m.role == "assistant" for m in example.messages) > 1
+                rows.append(key_of(f"{prompt_key(example)}{answer}"))
+        train_tokens = train_tokens or sum(lengths)
+    count_answers()
+    length, answer_length = Quantiles(lengths), Quantiles(answers)
     facts = DataFacts(
         format=reading.format,
         rows=len(examples),
         eval_rows=len(eval_examples),
         train_tokens=train_tokens,
         trained_tokens=trained,
-        length_p50=_quantile(ordered, 0.5),
-        length_p95=_quantile(ordered, 0.95),
-        length_max=ordered[-1],
-        answer_p95=_quantile(answers, 0.95),
-        answer_max=answers[-1],
-        multi_turn_rows=sum(
-            sum(m.role == "assistant" for m in example.messages) > 1 for example in examples
-        ),
-        duplicate_rows=len(examples)
-        - len({(prompt_key(e), e.messages[-1].content) for e in examples}),
+        length_p50=length.at(0.5),
+        length_p95=length.at(0.95),
+        length_max=length.at(1),
+        answer_p95=answer_length.at(0.95),
+        answer_max=answer_length.at(1),
+        multi_turn_rows=several,
+        duplicate_rows=sum(1 for _ in equal_pairs(rows)),
         rendering=renderer.rendering,
-        answers=_answer_kind(texts, _quantile(answers, 0.95)),
+        answers=_answer_kind(objects / len(answers), answer_length.at(0.95)),
         template_sha256=_template_hash(renderer),
         unused_fields=reading.unused_fields,
     )
     return facts, lengths
 
 
-def _quantile(ordered: Sequence[int], share: float) -> int:
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+class Quantiles:
+    """Quantiles of many whole numbers of which few differ."""
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        counts = Counter(numbers)
+        self._ordered = sorted(counts)
+        self._up_to = list(itertools.accumulate(counts[number] for number in self._ordered))
+
+    def at(self, share: float) -> int:
+        """The number below which `share` of them lie; the largest one for 1."""
+        count = self._up_to[-1]
+        return self._ordered[bisect_right(self._up_to, min(count - 1, int(share * count)))]
 
 
-def _answer_kind(texts: Sequence[str], p95: int) -> Literal["json", "short", "text"]:
-    if sum(_is_json_object(text) for text in texts) >= 0.95 * len(texts):
+def _answer_kind(objects: float, p95: int) -> Literal["json", "short", "text"]:
+    """`objects`: the share of answers that are JSON objects."""
+    if objects >= 0.95:
         return "json"
     return "short" if p95 <= 64 else "text"
 
 
 def _is_json_object(text: str) -> bool:
+    if not text.lstrip(" \t\n\r").startswith("{"):
+        return False
     try:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from tunewright.engine.data.fingerprint import check_unchanged, fingerprint
 from tunewright.engine.data.preflight import measure
 from tunewright.engine.data.read import Reading, has_sides, read_examples
 from tunewright.engine.data.split import split
+from tunewright.engine.data.stored import Stored
 from tunewright.engine.data.tokens import Loss, Renderer
 from tunewright.engine.homes import cache_home
 from tunewright.engine.model import resolve_data
@@ -23,14 +25,15 @@ from tunewright.engine.session import DataInput, Inputs
 
 
 class Rows(NamedTuple):
-    """Train and held-out examples, and the reading of the training file that they come from."""
+    """Train and held-out examples, and the reading of the training file that they come from. The
+    rows lie on disk and are read one by one: go through them once, and keep none."""
 
-    train: tuple[Example, ...]
-    held: tuple[Example, ...]
+    train: Stored
+    held: Stored
     reading: Reading
 
 
-def load_split(job: Job) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+def load_split(job: Job) -> tuple[Sequence[Example], Sequence[Example]]:
     """Train and held-out examples of a run; a `Problem` when a file has changed since."""
     rows = read_split(job.session.inputs.data, job.run_dir, job.session.inputs.seed)
     return rows.train, rows.held
@@ -47,11 +50,12 @@ def read_split(data: DataInput, base: Path, seed: int) -> Rows:
     check_unchanged(train_path, data.fingerprint)
     if eval_path is None and has_sides(train_path):
         reading = read_examples(train_path, data.format, "train", data.fixes)
-        held = read_examples(train_path, data.format, "eval", data.fixes)
-        return Rows(reading.examples, held.examples, reading)
+        other = read_examples(train_path, data.format, "eval", data.fixes)
+        return Rows(reading.examples, other.examples, reading)
     reading = read_examples(train_path, data.format, fixes=data.fixes)
     if eval_path is None:
-        return Rows(*split(reading.examples, data.eval_fraction, seed), reading)
+        train, held = split(reading.examples, data.eval_fraction, seed)
+        return Rows(reading.examples.only(train), reading.examples.only(held), reading)
     check_unchanged(eval_path, data.eval_fingerprint)
     return Rows(
         reading.examples, read_examples(eval_path, data.format, fixes=data.fixes).examples, reading

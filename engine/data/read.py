@@ -12,10 +12,13 @@ from tunewright.engine.data.readers.block import RawRow, Side, Wrong
 from tunewright.engine.data.shapes.find import Bound, Finder, Found, parse_row, settle
 from tunewright.engine.data.shapes.shape import Shape
 from tunewright.engine.data.sources import Source, find_sources
+from tunewright.engine.data.stored import Shelf, Stored
 from tunewright.hardware.errors import Problem
 
 # So many places are shown; all are counted.
 SHOWN = 10
+# Names of fields that nothing reads; rows of a sane set have a handful.
+_MOST_UNUSED = 10_000
 _NO_TRAINER = {
     "preference": "DPO, ORPO or a reward model",
     "labelled": "KTO",
@@ -25,11 +28,11 @@ _NO_TRAINER = {
 
 
 class Reading(NamedTuple):
-    """All rows of the files on one side. `because` says by what the format was known, `confidence`
-    how sure that is; `unused_fields` are those that the format does not read, with the number of
-    rows that have them."""
+    """All rows of the files on one side, on disk. `because` says by what the format was known,
+    `confidence` how sure that is; `unused_fields` are those that the format does not read, with the
+    number of rows that have them."""
 
-    examples: tuple[Example, ...]
+    examples: Stored
     format: Format
     because: str
     unused_fields: dict[str, int]
@@ -56,10 +59,10 @@ def read_examples(
     # Rows were taken under the shape of the first one: the rare set whose most rows have another
     # is read again.
     taken = first if first.shape is shape else _Taken(path, rows(), finder, shape)
-    if taken.wrong:
-        raise _refusal(path, taken.wrong)
+    if taken.wrong.count:
+        raise taken.wrong.refusal(path)
     return Reading(
-        tuple(taken.examples),
+        taken.shelf.stored(),
         shape.name,
         found.because,
         dict(taken.unused.most_common(20)),
@@ -97,6 +100,36 @@ def _fixed(
             yield done.place, RawRow(done.place.line, done.value)
 
 
+class _Wrongs:
+    """What is wrong, all of it counted; the first places, and the first row without a shape."""
+
+    def __init__(self) -> None:
+        self.count = self._rows = 0
+        self._shown: list[tuple[Place, Wrong]] = []
+        self.shapeless: tuple[Place, Wrong] | None = None
+
+    def add(self, place: Place, wrong: Sequence[Wrong]) -> None:
+        """Take all that is wrong with one row."""
+        self.count += len(wrong)
+        self._rows += 1
+        self._shown += [(place, one) for one in wrong[: SHOWN - len(self._shown)]]
+        if self.shapeless is None:
+            found = (one for one in wrong if one.id.startswith("shape."))
+            self.shapeless = next(((place, one) for one in found), None)
+
+    def refusal(self, path: Path) -> Problem:
+        shown = [
+            f"{place}:{w.field}: found {w.found}; expected {w.expected}" for place, w in self._shown
+        ]
+        if self.count > SHOWN:
+            shown.append(f"and {self.count - SHOWN} more")
+        return Problem(
+            f"{self._rows} row{'s' if self._rows > 1 else ''} of {path.name} cannot be trained on",
+            why="\n".join(shown),
+            cure="repair these rows or remove them (tunewright data fix); nothing was started",
+        )
+
+
 class _Taken:
     """All rows of some files, read once under one shape (None: that of the first row)."""
 
@@ -109,20 +142,20 @@ class _Taken:
     ) -> None:
         self.path = path
         self.shape = shape
-        self.examples: list[Example] = []
-        self.wrong: list[tuple[Place, Wrong]] = []
+        self.shelf = Shelf()
+        self.wrong = _Wrongs()
         self.unused: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
         self._bounds: dict[str, Bound] = {}
         self._rows = 0
-        self._first: RawRow | None = None
+        self._any = False
         for place, row in rows:
             self._take(place, row, finder)
 
     def _take(self, place: Place, row: RawRow, finder: Finder) -> None:
-        self._first = self._first or row
+        self._any = True
         if row.wrong is not None:
-            self.wrong.append((place, row.wrong))
+            self.wrong.add(place, [row.wrong])
             return
         self._rows += 1
         bound = finder.find(row.value)
@@ -132,15 +165,19 @@ class _Taken:
             self.shape = self.shape or bound.shape
         parsed = parse_row(row.value, bound, self.shape)
         if isinstance(parsed, list):
-            self.wrong.extend((place, one) for one in parsed)
+            self.wrong.add(place, parsed)
             return
         assert bound is not None
-        self.unused.update(key[:60] for key in bound.unread(row.value))
-        self.examples.append(Example(parsed.messages, place, parsed.tools))
+        for key in bound.unread(row.value):
+            if len(self.unused) < _MOST_UNUSED or key[:60] in self.unused:
+                self.unused[key[:60]] += 1
+        # Once a row is wrong nothing is trained: the others are only looked at.
+        if not self.wrong.count:
+            self.shelf.add(Example(parsed.messages, place, parsed.tools))
 
     def settled(self, asked: str) -> Found:
         """The shape of most rows; a `Problem` when there are no rows, or none has a shape."""
-        if self._first is None:
+        if not self._any:
             raise Problem(
                 f"{self.path} has no rows",
                 why="it is empty",
@@ -151,8 +188,9 @@ class _Taken:
         if found is not None:
             return found
         if not self._rows:
-            raise _refusal(self.path, self.wrong)
-        place, wrong = next((p, w) for p, w in self.wrong if w.id.startswith("shape."))
+            raise self.wrong.refusal(self.path)
+        assert self.wrong.shapeless is not None
+        place, wrong = self.wrong.shapeless
         raise Problem(
             f"{place}: the rows have no format that is known"
             if asked == "auto"
@@ -176,18 +214,4 @@ def _no_trainer(path: Path, kind: str, title: str) -> Problem:
         "fine-tuning learns from conversations that end with an answer",
         cure="check, repair and split it with tunewright data; or train on the answers alone: "
         "--format prompt_completion:prompt=NAME,completion=NAME",
-    )
-
-
-def _refusal(path: Path, wrong: list[tuple[Place, Wrong]]) -> Problem:
-    rows = len({(place.file, place.line) for place, _ in wrong})
-    shown = [
-        f"{place}:{w.field}: found {w.found}; expected {w.expected}" for place, w in wrong[:SHOWN]
-    ]
-    if len(wrong) > SHOWN:
-        shown.append(f"and {len(wrong) - SHOWN} more")
-    return Problem(
-        f"{rows} row{'s' if rows > 1 else ''} of {path.name} cannot be trained on",
-        why="\n".join(shown),
-        cure="repair these rows or remove them (tunewright data fix); nothing was started",
     )

@@ -190,7 +190,14 @@ class Renderer:
         return next(self.tokenize_all((example,), loss))
 
     def tokenize_all(self, examples: Iterable[Example], loss: Loss) -> Iterator[Tokens]:
-        """Ids and labels of each row, in order, encoded in batches on all cores.
+        """Ids and labels of each row, in order; see `tokenized`."""
+        for _, tokens in self.tokenized(examples, loss):
+            yield tokens
+
+    def tokenized(
+        self, examples: Iterable[Example], loss: Loss
+    ) -> Iterator[tuple[Example, Tokens]]:
+        """Each row with its ids and labels, in order, encoded in batches on all cores.
 
         The trained span runs to the end of the turn, with what the template writes after the stop
         token (most write a newline), as TRL has it. Where the first letters of an answer merge with
@@ -204,7 +211,7 @@ class Renderer:
             parts = [self._parts(example, loss) for example in batch]
             ids = self.encode_all([text for row in parts for text in row.texts()])
             for example, row in zip(batch, parts, strict=True):
-                yield self._labelled(example, loss, row, [next(ids) for _ in row.texts()])
+                yield example, self._labelled(example, loss, row, [next(ids) for _ in row.texts()])
 
     def _parts(self, example: Example, loss: Loss) -> _Parts:
         """The row's text, and the texts at whose ends its trained spans begin and end."""

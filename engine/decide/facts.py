@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
@@ -11,7 +12,7 @@ import msgspec
 
 from tunewright.engine.data.example import Example
 from tunewright.engine.decide.measured import Measured
-from tunewright.engine.suspect.trouble import Trouble, troubles
+from tunewright.engine.suspect.trouble import Trouble
 
 # Below this share of the rows, a few contradictions are slips; above the second they are the data.
 MIXED_CONFLICTS = 0.05
@@ -105,38 +106,62 @@ def facts_of_rows(examples: Sequence[Example], held: Sequence[Example] = ()) -> 
     """Facts of rows before a model is chosen: what can be counted without a tokenizer. `held` are
     looked for among the rows, and counted.
 
-    `answers` stays None for answers that only a tokenizer could call short or not. Troubles are
-    looked for in the first million letters of a turn, as the checks do.
+    `answers` stays None for answers that only a tokenizer could call short or not. Rows are gone
+    through one by one, and some 30 bytes of each are kept; troubles say of how many rows they are.
     """
     # The checks and the reading of rows behind them, which a verdict without rows does not need.
-    from tunewright.engine.data.checks.check import MOST_TEXT
+    from tunewright.engine.data.keys import equal_pairs, key_of
     from tunewright.engine.data.split import prompt_key
+    from tunewright.engine.suspect.trouble import troubles
 
-    rows = [(prompt_key(e), e.messages[-1].content) for e in examples]
-    distinct = set(rows)
-    answers_to = Counter(prompt for prompt, _ in distinct)
-    texts = [answer for _, answer in rows]
-    seen, others = ([e.beginning(MOST_TEXT) for e in part] for part in (examples, held))
-    found = troubles(seen, others)
-    nearly = next((trouble.rows for trouble in found if trouble.id == "repeats"), 0)
+    prompts, pairs, answers = array("Q"), array("Q"), array("Q")
+    sizes: Counter[int] = Counter()
+    objects = 0
+    for example in examples:
+        prompt, answer = prompt_key(example), example.messages[-1].content
+        prompts.append(key_of(prompt))
+        pairs.append(key_of(f"{prompt}{answer}"))
+        answers.append(key_of(answer))
+        sizes[len(answer.encode("utf-8", "surrogatepass"))] += 1
+        objects += _is_json_object(answer)
+    count = len(prompts)
+    repeated = sum(1 for _ in equal_pairs(pairs))
+    found = troubles(examples, held)
+    nearly = next((t.rows * count // t.of for t in found if t.id == "repeats"), 0)
     return Facts(
-        rows=len(rows),
+        rows=count,
         eval_rows=len(held) or None,
-        duplicate_rows=max(nearly, len(rows) - len(distinct)),
-        conflicting_rows=sum(answers_to[prompt] > 1 for prompt, _ in rows),
-        distinct_answers=len(set(texts)),
-        answers=_kind(texts),
+        duplicate_rows=max(nearly, repeated),
+        conflicting_rows=_conflicting(prompts, pairs),
+        distinct_answers=count - sum(1 for _ in equal_pairs(answers)),
+        answers=_kind(count, objects, sizes),
         troubles=found,
     )
 
 
-def _kind(texts: Sequence[str]) -> Literal["json", "short"] | None:
-    if not texts:
+def _conflicting(prompts: array[int], pairs: array[int]) -> int:
+    """Rows whose prompt has several answers."""
+    from tunewright.engine.data.keys import equal_pairs
+
+    first = array("I", range(len(prompts)))
+    several = bytearray(len(prompts))
+    for head, row in equal_pairs(prompts):
+        first[row] = head
+        several[head] |= pairs[head] != pairs[row]
+    return sum(several[head] for head in first)
+
+
+def _kind(count: int, objects: int, sizes: Counter[int]) -> Literal["json", "short"] | None:
+    if not count:
         return None
-    if sum(_is_json_object(text) for text in texts) >= 0.95 * len(texts):
+    if objects >= 0.95 * count:
         return "json"
-    sizes = sorted(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-    return "short" if sizes[int(0.95 * len(sizes))] <= _SHORT_BYTES else None
+    below = 0
+    for size in sorted(sizes):
+        below += sizes[size]
+        if below > int(0.95 * count):
+            return "short" if size <= _SHORT_BYTES else None
+    return None
 
 
 def _is_json_object(text: str) -> bool:

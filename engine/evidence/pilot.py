@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,11 @@ def run(job: Job) -> None:
         job.emit(Note(text=f"pilot: {needless}"))
         job.save_result("pilot", Pilot({}, needless, None, (), None, None, None, None, 0.0))
         return
-    train, held = _slice_order(job, evidence)
+    order, train, held = _slice_order(job, evidence)
     rate = job.setting("pilot.learning_rate") or job.setting("training.learning_rate")
     points: list[PilotPoint] = []
     for rows in sorted(set(job.setting("pilot.rows"))):
-        points.append(_point(job, evidence, train[:rows], held, rate))
+        points.append(_point(job, evidence, [train[n] for n in order[:rows]], held, rate))
         figure = points[-1].arm.figures[evidence.primary]
         job.emit(Note(text=f"pilot on {rows:,} rows: {told(figure)} {NAMES[evidence.primary]}"))
     job.save_result("pilot", _result(points, evidence, rate, job, started))
@@ -59,17 +60,20 @@ def _needless(job: Job, evidence: Evidence) -> str | None:
     return None
 
 
-def _slice_order(job: Job, evidence: Evidence) -> tuple[list[Example], list[Example]]:
-    """Training rows in a seeded order, of which each size takes the first, and the rows asked."""
+def _slice_order(
+    job: Job, evidence: Evidence
+) -> tuple[array[int], Sequence[Example], list[Example]]:
+    """A seeded order of the training rows, of which each size takes the first, these rows, and the
+    rows asked."""
     import random
 
     from tunewright.engine.data.prepared import load_split
 
     drawn = draw(job)
     _, everything = load_split(job)
-    order = list(drawn.train)
+    order = array("I", range(len(drawn.train)))
     random.Random(job.session.inputs.seed).shuffle(order)
-    return order, [everything[n] for n in evidence.rows]
+    return order, drawn.train, [everything[n] for n in evidence.rows]
 
 
 def _point(
@@ -78,6 +82,7 @@ def _point(
     from tunewright.engine.prove.models import release
     from tunewright.engine.train.registry import method as method_of
     from tunewright.engine.train.sft import settle_threads
+    from tunewright.engine.train.token_files import token_files
     from tunewright.engine.train.trainer import build_trainer, quiet_libraries
 
     quiet_libraries()
@@ -86,13 +91,13 @@ def _point(
     small = _small_job(job, folder, train, rate)
     scratch = folder / f"{len(train)}-checkpoints"
     assert small.session.plan is not None
-    trainer = build_trainer(
-        small, method_of(small.session.plan.method.value), scratch, resuming=False
-    )
-    settle_threads(job, trainer)
-    trainer.add_callback(_callback(job, pilot_steps(len(train))))
-    started = time.monotonic()
-    trainer.train()
+    method = method_of(small.session.plan.method.value)
+    with token_files(small):
+        trainer = build_trainer(small, method, scratch, resuming=False)
+        settle_threads(job, trainer)
+        trainer.add_callback(_callback(job, pilot_steps(len(train))))
+        started = time.monotonic()
+        trainer.train()
     seconds = round(time.monotonic() - started, 3)
     # Only what was measured is kept: the whole training starts from the base.
     shutil.rmtree(scratch, ignore_errors=True)

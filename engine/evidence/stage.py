@@ -47,7 +47,7 @@ class Drawn(NamedTuple):
     `numbers` are places of `held` in the held-out split; `leaked` rows of it were left out.
     """
 
-    train: tuple[Example, ...]
+    train: Sequence[Example]
     held: tuple[Example, ...]
     numbers: tuple[int, ...]
     leaked: int
@@ -72,19 +72,20 @@ def draw(job: Job) -> Drawn:
         )
     count = min(len(clean), job.setting("evidence.rows"))
     numbers = tuple(sorted(random.Random(job.session.inputs.seed).sample(clean, count)))
-    form = _form(job, [*train, *held])
+    form = _form(job, train, held)
     return Drawn(train, tuple(held[n] for n in numbers), numbers, len(leaked), form)
 
 
-def _form(job: Job, rows: Sequence[Example]) -> AnswerForm:
+def _form(job: Job, *sides: Sequence[Example]) -> AnswerForm:
     """The kind of answers. Where a new format is wanted, a sentence around a fact is a mistake."""
-    answers = [example.messages[-1].content for example in rows]
+    answers = [example.messages[-1].content for side in sides for example in side]
     form = form_of(answers)
     given = job.session.inputs.answers
     if form != "short" or (given is not None and given.behaviour is True):
         return form
     passages = [passage.text for passage in documents_of(job)]
-    return "fact" if are_facts([asked_of(row) for row in rows], answers, passages) else form
+    asks = [asked_of(example) for side in sides for example in side]
+    return "fact" if are_facts(asks, answers, passages) else form
 
 
 def answer_tokens(job: Job, form: AnswerForm) -> int:

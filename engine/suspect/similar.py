@@ -15,7 +15,7 @@ from zlib import crc32
 
 from tunewright.engine.data.alike import asked_of, plain_words, said, words_of
 from tunewright.engine.data.example import Example
-from tunewright.engine.data.keys import NEAR
+from tunewright.engine.data.keys import NEAR, key_of
 
 _SAME_WITH_ANSWER = 0.6
 # Below this many words one other word is another question.
@@ -51,8 +51,19 @@ def near_identical(examples: Sequence[Example]) -> list[int]:
 def shared_with(train: Sequence[Example], held: Sequence[Example]) -> list[int]:
     """Held-out rows whose question, and answer, stand in the training rows, but for case and
     marks."""
-    known = {_key(example) for example in train}
-    return [row for row, example in enumerate(held) if _key(example) in known]
+    # Heavy for who only reads of troubles.
+    from tunewright.engine.data.checks.check import MOST_TEXT
+
+    def key(example: Example) -> int:
+        return key_of("\x1f".join(_key(example.beginning(MOST_TEXT))))
+
+    asked: dict[int, list[int]] = {}
+    for row, example in enumerate(held):
+        asked.setdefault(key(example), []).append(row)
+    found: set[int] = set()
+    for example in train if asked else ():
+        found.update(asked.get(key(example), ()))
+    return sorted(found)
 
 
 def answer_key(example: Example) -> str:

@@ -18,6 +18,7 @@ from tunewright.engine.suspect.truncated import truncated_rows
 from tunewright.engine.suspect.unrelated import relation
 
 SHOWN = 5
+MOST_ROWS, _STRETCH = 50_000, 1000
 # From these shares on a trouble makes every figure of the rows worthless; below, it is only told.
 SEVERE_REPEATS = 0.5
 SEVERE_CONSTANT = 0.9
@@ -42,17 +43,32 @@ class Trouble(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def troubles(train: Sequence[Example], held: Sequence[Example] = ()) -> tuple[Trouble, ...]:
-    """All that was found, severe ones first, each in the order in which to repair."""
+    """All that was found, severe ones first, each in the order in which to repair. Of each turn the
+    first million letters are read, as the checks do. Leaks are looked for in all rows, the other
+    troubles in `part_of` them."""
+    # Heavy for who only reads of troubles.
+    from tunewright.engine.data.checks.check import MOST_TEXT
+
+    some = [example.beginning(MOST_TEXT) for example in part_of(train)]
     found = [
-        _constant(train),
-        _repeats(train),
-        _copies(train),
-        _cuts(train),
-        _unrelated(train),
+        _constant(some),
+        _repeats(some),
+        _copies(some),
+        _cuts(some),
+        _unrelated(some),
         _leaks(train, held),
     ]
     told = [trouble for trouble in found if trouble is not None]
     return tuple(sorted(told, key=lambda trouble: not trouble.severe))
+
+
+def part_of(rows: Sequence[Example]) -> Sequence[Example]:
+    """All rows, or of more than `MOST_ROWS` stretches in equal distances: words of all of them
+    would be many times the size of the data."""
+    if len(rows) <= MOST_ROWS:
+        return rows
+    firsts = range(0, len(rows) - _STRETCH + 1, len(rows) // (MOST_ROWS // _STRETCH))
+    return [row for first in firsts for row in rows[first : first + _STRETCH]]
 
 
 def _constant(train: Sequence[Example]) -> Trouble | None:

@@ -20,6 +20,7 @@ from tunewright.engine.train.finish import tell_peak
 from tunewright.engine.train.peak import reset_host_peak
 from tunewright.engine.train.registry import method as method_of
 from tunewright.engine.train.sft import reset_gpu_peak, settle_threads
+from tunewright.engine.train.token_files import token_files
 from tunewright.engine.train.trainer import build_trainer, quiet_libraries
 from tunewright.hardware.memory.calibration import MeasuredSpeed
 
@@ -46,6 +47,11 @@ class ProbeResult(msgspec.Struct, frozen=True):
 def run(job: Job) -> None:
     """Take the two steps and write results/probe.json; nothing of them is kept. `Stopped` when
     asked to leave in between."""
+    with token_files(job):
+        _probe(job)
+
+
+def _probe(job: Job) -> None:
     quiet_libraries()
     plan, recorded = job.session.plan, job.session.recorded
     assert plan is not None

@@ -73,6 +73,7 @@ def _train(seat: Seat) -> None:
         method_of(job.session.plan.method.value),
         run_dir / "checkpoints",
         resuming=seat.resumed is not None,
+        group=group,
     )
     (threads,) = group.told([0])
     torch.set_num_threads(threads)

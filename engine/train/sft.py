@@ -20,6 +20,7 @@ from tunewright.engine.train.registry import method as method_of
 from tunewright.engine.train.samples import sampler_of
 from tunewright.engine.train.threads import fastest_threads, record_threads, recorded_threads
 from tunewright.engine.train.together import processes
+from tunewright.engine.train.token_files import token_files
 from tunewright.engine.train.trainer import build_trainer, quiet_libraries
 from tunewright.engine.train.watch import Watch, as_callback
 from tunewright.hardware.errors import Exit, Problem
@@ -43,8 +44,8 @@ def run(job: Job) -> None:
     resumed = _find_checkpoint(job, folder)
     finished = resumed is not None and _is_last(job, resumed)
     count = 1 if finished else processes(plan)
-    with ranks_of(job, count, resumed.path if resumed else None) as group:
-        trainer = build_trainer(job, method, folder, resuming=resumed is not None)
+    with token_files(job), ranks_of(job, count, resumed.path if resumed else None) as group:
+        trainer = build_trainer(job, method, folder, resuming=resumed is not None, group=group)
         threads = settle_threads(job, trainer)
         if group is not None:
             group.told([threads])

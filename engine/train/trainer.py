@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tunewright.engine.data.example import Example
 from tunewright.engine.data.prepared import load_split
 from tunewright.engine.data.tokens import Loss, Renderer
 from tunewright.engine.run.job import Job
 from tunewright.engine.train.loading import load_base, load_tokenizer
 from tunewright.engine.train.method import Method
 from tunewright.engine.train.rules.consistency import check_plan
+from tunewright.engine.train.together import Together
+from tunewright.engine.train.token_files import shared_token_sets, token_sets
 from tunewright.hardware.errors import Problem
 
 # Settings that are decided here and not planned: how a run is watched, never what it learns.
@@ -37,11 +38,12 @@ def build_trainer(
     *,
     resuming: bool,
     changes: Mapping[str, Any] | None = None,
+    group: Together | None = None,
 ) -> Any:
-    """TRL's SFTTrainer with the plan's settings, the rows as tokens and the adapter in place.
-    `changes` of its settings are for what is no training (a probe)."""
+    """TRL's SFTTrainer with the plan's settings, the rows as tokens and the adapter in place; to be
+    called inside `token_files`, and by all ranks of a `group`. `changes` of its settings are for
+    what is no training (a probe)."""
     import torch
-    from datasets import Dataset
     from trl import SFTConfig
 
     plan = job.session.plan
@@ -56,17 +58,10 @@ def build_trainer(
         attention=plan.value("model.attn_implementation"),
         quantization=plan.group("quantization"),
     )
-    train, held_out = load_split(job)
-    renderer = Renderer.open(job.model_dir, job.session.inputs.data.date)
-    loss_on: Loss = plan.value("loss.on")
     evaluates = training["eval_strategy"] != "no"
-    if evaluates and not held_out:
-        raise Problem(
-            f"training.eval_strategy is {training['eval_strategy']!r}, and there is nothing to "
-            "evaluate on",
-            why="no rows are held out",
-            cure="--set eval_strategy=no, or hold rows out: --eval-fraction 0.1",
-        )
+    train, held_out = _tokens(
+        job, plan.value("loss.on"), training["eval_strategy"] if evaluates else None, group
+    )
     settings = training | _MANAGED | dict(changes or {})
     if resuming:
         settings["eval_on_start"] = False
@@ -84,10 +79,8 @@ def build_trainer(
     trainer = _trainer_class()(
         model=model,
         args=arguments,
-        train_dataset=Dataset.from_dict(_columns(renderer, train, loss_on)),
-        eval_dataset=Dataset.from_dict(_columns(renderer, held_out, loss_on))
-        if evaluates
-        else None,
+        train_dataset=train,
+        eval_dataset=held_out,
         processing_class=tokenizer,
         peft_config=_adapter(plan.group("lora")) if method.trainable == "lora" else None,
     )
@@ -102,9 +95,27 @@ def build_trainer(
     return trainer
 
 
-def _columns(renderer: Renderer, examples: Sequence[Example], loss: Loss) -> dict[str, Any]:
-    rows = [renderer.tokenize(example, loss) for example in examples]
-    return {"input_ids": [r.input_ids for r in rows], "labels": [r.labels for r in rows]}
+def _tokens(
+    job: Job, loss: Loss, evaluates: str | None, group: Together | None
+) -> tuple[Any, Any | None]:
+    """(training, held-out) rows as tokens; rank 0 makes them for all. `evaluates` says why held-out
+    rows are needed, None when they are not."""
+    made = None
+    if group is None or group.rank == 0:
+        train, held_out = load_split(job)
+        if evaluates is not None and not held_out:
+            raise Problem(
+                f"training.eval_strategy is {evaluates!r}, and there is nothing to evaluate on",
+                why="no rows are held out",
+                cure="--set eval_strategy=no, or hold rows out: --eval-fraction 0.1",
+            )
+        renderer = Renderer.open(job.model_dir, job.session.inputs.data.date)
+        sides = {"train": train} if evaluates is None else {"train": train, "eval": held_out}
+        made = token_sets(job, renderer, sides, loss)
+    if group is not None:
+        made = shared_token_sets(job, group, made)
+    assert made is not None
+    return made["train"], made.get("eval")
 
 
 def _adapter(settings: dict[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tunewright.engine.data.example import Finding
+from tunewright.engine.data.example import Finding, Place
 from tunewright.engine.data.tokens import Loss
 from tunewright.engine.data.view import Piece, cut_for_view, ends_turn, token_pieces
 from tunewright.engine.plan import Plan
@@ -38,8 +38,6 @@ from tunewright.tui.workbench import Workbench
 MOST_TOKENS = 4_000
 # Letters of a turn that become tokens for this view; a row may have many millions.
 MOST_LETTERS = 200_000
-# Rows whose tokens the list shows: more are not looked up one by one.
-_MOST_LENGTHS = 200_000
 
 
 class _Tokens(NamedTuple):
@@ -71,8 +69,7 @@ class DataPane(Pane):
         # The finding whose rows are listed, or the numbers that a search gave.
         self._shown: Finding | None = None
         self._searched: tuple[str, Sequence[int]] | None = None
-        self._lengths: dict[tuple[str, int], tuple[int, bool]] = {}
-        self._measured: DataFound | None = None
+        self._listed: DataFound | None = None
 
     def compose(self) -> ComposeResult:
         yield Lines(id="data-found")
@@ -163,37 +160,34 @@ class DataPane(Pane):
             seen = look.brief(number)
         except (IndexError, OSError, Problem):
             return Row(str(number), (f"{number + 1:,}", "", "gone: the file has changed", ""))
-        length, held = self._lengths.get((seen.place.file, seen.place.line), (0, seen.held))
-        mark = "held " if held else ""
+        length, held = self._measured(seen.place)
+        mark = "held " if held or seen.held else ""
         told = f"! {plain(seen.wrong)}" if seen.wrong else seen.asked
         cells = (f"{mark}{number + 1}", f"{length:,}" if length else "", told, seen.answered)
         return Row(str(number), cells)
 
-    def _take_lengths(self) -> None:
-        """The tokens of each row, and whether it is held out, where the rows were measured."""
+    def _measured(self, place: Place) -> tuple[int, bool]:
+        """The tokens of a row, 0 where it was not measured, and whether it is held out."""
         found = self._found
-        if found is self._measured:
-            return
-        self._measured, self._lengths = found, {}
         if found is None:
-            return
-        examples = (*found.rows.train, *found.rows.held)
-        if len(examples) <= _MOST_LENGTHS:
-            train = len(found.rows.train)
-            self._lengths = {
-                (example.place.file, example.place.line): (
-                    found.lengths[at] if at < len(found.lengths) else 0,
-                    at >= train,
-                )
-                for at, example in enumerate(examples)
-            }
-        self._list()
+            return 0, False
+        rows, lengths = found.rows, found.lengths
+        number = rows.train.find(place)
+        held = number is None
+        if number is None and (number := rows.held.find(place)) is not None:
+            number += len(rows.train)
+        if number is None:
+            return 0, False
+        return (lengths[number] if number < len(lengths) else 0), held
 
     # -- drawing
 
     def show(self) -> None:
         self._look_at_rows()
-        self._take_lengths()
+        if self._found is not self._listed:
+            # By now it is known how long rows are, and which are held out.
+            self._listed = self._found
+            self._list()
         self._draw_found()
         self._draw_row()
 

@@ -18,6 +18,7 @@ from tunewright.tui.verbs.common import (
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from tunewright.engine.data.example import Example
     from tunewright.engine.decide.answers import Answers
@@ -133,7 +134,7 @@ def _write_kit(answers: Answers, verdict: Verdicts, options: argparse.Namespace)
     from tunewright.engine.model import resolve_data
     from tunewright.engine.session import DataInput
 
-    rows: tuple[Example, ...] = ()
+    rows: Sequence[Example] = ()
     if answers.data:
         path, _ = resolve_data(DataInput(path=answers.data), Path(), cache_home())
         rows = read_examples(path, options.format).examples

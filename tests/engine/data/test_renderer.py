@@ -11,7 +11,6 @@ import pytest
 from tiny import CHAT_TEMPLATE, TinyData
 
 from tunewright.engine.data.example import Example, Message, Place
-from tunewright.engine.data.preflight import find_cut, preflight
 from tunewright.engine.data.read import read_examples
 from tunewright.engine.data.template import Template
 from tunewright.engine.data.tokens import IGNORED, Loss, Renderer
@@ -133,18 +132,3 @@ def test_without_a_template_rows_are_those_that_trl_trains_on(
     opened = Renderer.open(model)
     assert opened.rendering == "plain"
     assert [tuple(row) for row in opened.tokenize_all(rows, "completion")] == theirs
-
-
-def test_cut_answers_are_told_below_the_share_and_refused_above(tiny_model: Path) -> None:
-    opened = Renderer.open(tiny_model)
-    long = Example((Message("user", "q"), Message("assistant", "word " * 200)), HERE)
-    rows = [MULTI] * 39 + [long]
-    tokens = preflight(rows, opened, "completion", max_length=100)
-    found = find_cut(rows, tokens, 100)
-    assert found is not None
-    assert (found.severity, found.count) == ("warn", 1)
-    assert find_cut(rows, tokens, 10_000) is None
-    with pytest.raises(Problem, match="3 of 42 rows") as caught:
-        preflight([*rows, long, long], opened, "completion", max_length=100)
-    assert "max_length 100" in caught.value.why
-    preflight([*rows, long, long], opened, "completion", max_length=100, most_cut_share=0.5)
