@@ -45,7 +45,8 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """One turn of a conversation, in the field names of the Hugging Face chat format.
 
     `reasoning` is what the assistant thought before it answered; `name` and `tool_call_id` say
-    whose result a tool turn is.
+    whose result a tool turn is. `trained` false: the row says that nothing is to be learned from
+    this turn of the assistant (`weight` 0, `train` false).
     """
 
     role: Role
@@ -54,6 +55,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     tool_calls: tuple[ToolCall, ...] = ()
     name: str | None = None
     tool_call_id: str | None = None
+    trained: bool = True
 
     def turn(self) -> dict[str, Any]:
         """The turn as chat templates and TRL take it."""

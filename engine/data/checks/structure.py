@@ -69,6 +69,7 @@ KINDS = (
     _kind("turns.empty", "{count} rows have no turns"),
     _kind("answer.empty", "{count} rows have an empty answer"),
     _kind("answer.missing", "{count} rows have no assistant turn"),
+    _kind("answer.untrained", "{count} rows have no turn that may be learned from (weight 0)"),
     _kind(
         "answer.last",
         "{count} conversations do not end with the assistant",
