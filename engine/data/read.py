@@ -74,7 +74,7 @@ def _raw(sources: Sequence[Source], side: Side | None) -> Iterator[tuple[Place, 
             if side is not None and (block.side or source.side) != side:
                 continue
             for row in block.rows():
-                yield Place(file, row.line), row
+                yield row.place(file), row
 
 
 def _split(source: Source) -> bool:
@@ -94,7 +94,7 @@ def _fixed(
     for done in fixed_rows(path, fixes, format):
         here = side is None or done.side == side
         if done.value is not None and done.place.file in wanted and here:
-            yield done.place, RawRow(done.place.line, done.value)
+            yield done.place, RawRow(done.place.line, done.value, row=done.place.row)
 
 
 class _Taken:
@@ -180,7 +180,7 @@ def _no_trainer(path: Path, kind: str, title: str) -> Problem:
 
 
 def _refusal(path: Path, wrong: list[tuple[Place, Wrong]]) -> Problem:
-    rows = len({(place.file, place.line) for place, _ in wrong})
+    rows = len({(place.file, place.line, place.row) for place, _ in wrong})
     shown = [
         f"{place}:{w.field}: found {w.found}; expected {w.expected}" for place, w in wrong[:SHOWN]
     ]

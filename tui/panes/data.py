@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tunewright.engine.data.example import Finding
+from tunewright.engine.data.example import Finding, Place
 from tunewright.engine.data.tokens import Loss
 from tunewright.engine.data.view import Piece, cut_for_view, ends_turn, token_pieces
 from tunewright.engine.plan import Plan
@@ -71,7 +71,7 @@ class DataPane(Pane):
         # The finding whose rows are listed, or the numbers that a search gave.
         self._shown: Finding | None = None
         self._searched: tuple[str, Sequence[int]] | None = None
-        self._lengths: dict[tuple[str, int], tuple[int, bool]] = {}
+        self._lengths: dict[Place, tuple[int, bool]] = {}
         self._measured: DataFound | None = None
 
     def compose(self) -> ComposeResult:
@@ -163,7 +163,7 @@ class DataPane(Pane):
             seen = look.brief(number)
         except (IndexError, OSError, Problem):
             return Row(str(number), (f"{number + 1:,}", "", "gone: the file has changed", ""))
-        length, held = self._lengths.get((seen.place.file, seen.place.line), (0, seen.held))
+        length, held = self._lengths.get(seen.place, (0, seen.held))
         mark = "held " if held else ""
         told = f"! {plain(seen.wrong)}" if seen.wrong else seen.asked
         cells = (f"{mark}{number + 1}", f"{length:,}" if length else "", told, seen.answered)
@@ -181,7 +181,7 @@ class DataPane(Pane):
         if len(examples) <= _MOST_LENGTHS:
             train = len(found.rows.train)
             self._lengths = {
-                (example.place.file, example.place.line): (
+                example.place: (
                     found.lengths[at] if at < len(found.lengths) else 0,
                     at >= train,
                 )

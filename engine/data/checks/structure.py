@@ -31,6 +31,13 @@ KINDS = (
         ("unify",),
     ),
     Kind(
+        "rows.nested",
+        "info",
+        "{count} rows were taken out of larger records, or joined from smaller ones",
+        "tunewright data preview shows them; --fix unify writes them one a line",
+        ("unify",),
+    ),
+    Kind(
         "encoding.other",
         "warn",
         "{count} rows are in Windows-1252, not in UTF-8, and read as that",
@@ -104,13 +111,13 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
         if row.normal is not None:
             for name in _MEDIA:
                 if row.value.get(name):
-                    hits.add("content.not-text", row.line, name, f"a field of {name}")
+                    hits.add("content.not-text", row.number, name, f"a field of {name}")
                     break
         if row.length > MOST_TEXT:
-            hits.add("row.long", row.line, row.texts[0][0], f"{row.length:,} characters")
+            hits.add("row.long", row.number, row.texts[0][0], f"{row.length:,} characters")
         for wrong in row.wrong:
             id = wrong.id if wrong.id in _KNOWN else "field.type"
-            hits.add(id, row.line, wrong.field, f"found {wrong.found}; expected {wrong.expected}")
+            hits.add(id, row.number, wrong.field, f"found {wrong.found}; expected {wrong.expected}")
 
 
 FAMILY = Family("structure", "types, roles, answers, JSON and encoding", KINDS, look)

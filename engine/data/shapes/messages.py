@@ -57,7 +57,7 @@ def _best_path(turn: Mapping[str, Any], field: str) -> Parsed:
         ]
         if not replies:
             break
-        at, turn = min(replies, key=_rank)
+        at, turn = min(replies, key=lambda numbered: by_rank(*numbered))
         field = f"{field}.replies[{at}]"
     while len(turns) > 1 and turns[-1].get("role") != "assistant":
         turns.pop()
@@ -68,8 +68,8 @@ def _best_path(turn: Mapping[str, Any], field: str) -> Parsed:
     return Normal("conversation", parsed.messages, told)
 
 
-def _rank(numbered: tuple[int, Mapping[str, Any]]) -> tuple[float, int]:
-    at, reply = numbered
+def by_rank(at: int, reply: Mapping[str, Any]) -> tuple[float, int]:
+    """The order of replies: the best ranked first, then as they stand."""
     rank = reply.get("rank")
     return (float(rank) if isinstance(rank, (int, float)) else float("inf"), at)
 
