@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tunewright.engine.data.example import Example, Format, Place
 from tunewright.engine.data.readers.block import RawRow, Side, Wrong
-from tunewright.engine.data.shapes.find import Bound, Finder, Found, parse_row, settle
+from tunewright.engine.data.shapes.find import Bound, Finder, Found, parse_row, settle, suggested
 from tunewright.engine.data.shapes.shape import Shape
 from tunewright.engine.data.sources import Source, find_sources
 from tunewright.hardware.errors import Problem
@@ -153,13 +153,13 @@ class _Taken:
         if not self._rows:
             raise _refusal(self.path, self.wrong)
         place, wrong = next((p, w) for p, w in self.wrong if w.id.startswith("shape."))
+        value = self._first.value
         raise Problem(
             f"{place}: the rows have no format that is known"
             if asked == "auto"
             else f"{self.path}: no row is of the format {asked}",
             why=f"the first row has {wrong.found}; expected {wrong.expected}",
-            cure="say which fields are which: "
-            "--format prompt_completion:prompt=NAME,completion=NAME",
+            cure=f"say which fields are which: {suggested(value)}",
         )
 
 

@@ -33,7 +33,7 @@ KINDS = (
     Kind(
         "rows.nested",
         "info",
-        "{count} rows were taken out of larger records, or joined from smaller ones",
+        "{count} rows are parts of larger records, or joined from smaller ones",
         "tunewright data preview shows them; --fix unify writes them one a line",
         ("unify",),
     ),
@@ -66,6 +66,11 @@ KINDS = (
         "say which fields are which: --format prompt_completion:prompt=NAME,completion=NAME",
     ),
     _kind(
+        "shape.stranger",
+        "{count} rows are of a kind that no language model is tuned on as they are",
+        "each finding says what they are, and what they have to be made into",
+    ),
+    _kind(
         "shape.other",
         "{count} rows have another format than the rest",
         "write all rows in one format: --fix unify; or remove these: --fix drop=shape.other",
@@ -75,6 +80,14 @@ KINDS = (
     _kind("field.empty", "{count} rows have an empty field that is needed"),
     _kind("turns.empty", "{count} rows have no turns"),
     _kind("answer.empty", "{count} rows have an empty answer"),
+    _kind(
+        "answer.none",
+        "{count} rows ask what nothing answers, on purpose (SQuAD 2)",
+        "leave them out: --fix drop=answer.none; or write what the model is to say where nothing "
+        "answers a question",
+        ("drop=answer.none",),
+    ),
+    _kind("pair.tie", "{count} pairs have no better answer"),
     _kind("answer.missing", "{count} rows have no assistant turn"),
     _kind("answer.untrained", "{count} rows have no turn that may be learned from (weight 0)"),
     _kind(

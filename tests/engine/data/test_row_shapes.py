@@ -212,7 +212,7 @@ ROWS: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "a text and its class": (
         {"text": "q", "label": "a"},
-        "prompt_completion",
+        "classes",
         "user assistant",
     ),
 }
@@ -272,7 +272,7 @@ def test_one_message_of_a_tree_a_row_is_no_text() -> None:
     row = {"message_id": "1", "parent_id": None, "role": "prompter", "text": "q"}
     parsed = parse_row(row, Finder().find(row))
     assert isinstance(parsed, list)
-    assert (parsed[0].id, "parent_id" in parsed[0].expected) == ("shape.unknown", True)
+    assert (parsed[0].id, "parent_id" in parsed[0].expected) == ("shape.stranger", True)
 
 
 def test_confidence_is_less_where_names_tell_less() -> None:
