@@ -18,6 +18,8 @@ Format = Literal[
     "classes",
     "translation",
     "annotated",
+    "rendered",
+    "threads",
     "preference",
     "ranked",
     "kto",

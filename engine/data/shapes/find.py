@@ -19,10 +19,12 @@ from tunewright.engine.data.shapes import (
     preference,
     prompt_completion,
     ranked,
+    rendered,
     reward,
     sharegpt,
     strangers,
     text,
+    threads,
     translation,
 )
 from tunewright.engine.data.shapes.shape import Names, Parsed, Shape, told
@@ -33,12 +35,14 @@ SHAPES: tuple[Shape, ...] = (
     preference.SHAPE,
     ranked.SHAPE,
     annotated.SHAPE,
+    threads.SHAPE,
     choices.SHAPE,
     kto.SHAPE,
     reward.SHAPE,
     sharegpt.SHAPE,
     messages.SHAPE,
     alpaca.SHAPE,
+    rendered.SHAPE,
     translation.SHAPE,
     prompt_completion.SHAPE,
     dialogue.SHAPE,
@@ -46,7 +50,7 @@ SHAPES: tuple[Shape, ...] = (
     text.SHAPE,
 )
 # Objects whose own keys say what shape a row has.
-_OPENED = ("translation", "data", "fields", "mapping", "result")
+_OPENED = ("translation", "data", "fields", "question")
 # Signatures of rows that are remembered; rows of a sane set have a handful.
 _MOST_SIGNATURES = 4096
 
@@ -131,6 +135,8 @@ def _signature(row: Mapping[str, Any]) -> tuple[Any, ...]:
                 parts.append(tuple(value))
         elif kind is str and key in dialogue.DIALOGUES:
             parts.append(dialogue.is_dialogue(value))
+        if kind is str and key in rendered.RENDERED:
+            parts.append(rendered.is_rendered(value))
         if key in kto.LABELS:
             parts.append(kto.is_label(value))
         elif kind is str and key in reward.SCORES:

@@ -31,9 +31,9 @@ ANSWERED = (
     "targets", "outputs", "summary", "bot", "gpt", "highlights", "translation", "answers",
     "output_text", "tgt", "sql", "correct_answer", "correct answer", "best_answer",
     "final_answer", "ideal", "expected_output", "expected", "ground_truth", "reference",
-    "generation", "generated_text", "model_response", "assistant_response", "bot_response",
-    "ai_response", "agent", "agent_response", "agent_reply", "reply_text", "target_text", "code",
-    "text_out", "headline",
+    "generation", "generated_text", "canonical_solution", "model_response", "assistant_response",
+    "ai_response", "bot_response", "agent", "agent_response", "agent_reply", "reply_text", "target_text",
+    "code", "text_out", "headline",
 )  # fmt: skip
 # What a question is about, and what was thought before it was answered.
 _GIVEN = ("context", "passage", "knowledge", "contexts", "schema")

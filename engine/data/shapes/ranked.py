@@ -77,6 +77,8 @@ _JUDGES: dict[str, Judge] = {
 def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
     asked = alias(row, (*ASKED, "history", "post"), (str, list))
     beside = {} if asked is None else {"prompt": asked}
+    if asked is None and isinstance(row.get("question"), dict) and "full_text" in row["question"]:
+        beside = {"prompt": "question.full_text"}
     system = alias(row, ("system", "system_prompt"), (str,))
     beside |= {} if system is None else {"system": system}
     listed = alias(row, _LISTS, (list,))

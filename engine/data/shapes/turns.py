@@ -33,10 +33,13 @@ LEARNT = ("weight", "train", "trainable", "loss")
 # Fields of a turn that are read.
 TURN = (
     "role", "content", "from", "value", "tool_calls", "function_call", "reasoning_content",
-    "reasoning", "thinking", "name", "tool_call_id", "text", "parts",
+    "reasoning", "thinking", "name", "tool_call_id", "text", "parts", "sender", "speaker",
+    "message", "body", "utterance",
     *LEARNT, *(name for pair in PAIRS for name in pair),
 )  # fmt: skip
-_SAID = ("content", "value", "text", "parts")
+# Who speaks, and what is said.
+ROLE_KEYS = ("role", "sender", "speaker")
+_SAID = ("content", "value", "text", "parts", "message", "body", "utterance")
 _EXPECTED = "system, user, assistant or tool"
 
 
@@ -107,8 +110,8 @@ def is_pair(turn: Mapping[str, Any]) -> bool:
 
 
 def _role_key(turns: list[Any]) -> str:
-    first = turns[0]
-    return "from" if isinstance(first, dict) and "from" in first and "role" not in first else "role"
+    first = turns[0] if isinstance(turns[0], dict) else {}
+    return next((key for key in (*ROLE_KEYS, "from") if key in first), "role")
 
 
 def _single(turns: list[Any], field: str) -> Iterator[tuple[Any, str, str]]:
@@ -186,11 +189,13 @@ def parse_turn(turn: Any, field: str) -> Message | Wrong:
 
 
 def _said_key(turn: Mapping[str, Any]) -> str | None:
-    return next((key for key in _SAID if key in turn), None)
+    keys = [key for key in _SAID if key in turn]
+    # Some have an empty field beside the one that they fill.
+    return next((key for key in keys if turn[key] not in (None, "", [])), next(iter(keys), None))
 
 
 def _message(turn: Mapping[str, Any], at: str) -> Message | Wrong:
-    role_key = "role" if "role" in turn else "from"
+    role_key = next((key for key in ROLE_KEYS if key in turn), "from")
     said_key = _said_key(turn) or "content"
     raw_role, content = turn.get(role_key), turn.get(said_key)
     low = raw_role.strip().lower() if isinstance(raw_role, str) else None
