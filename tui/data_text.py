@@ -34,6 +34,7 @@ def report_value(report: Report) -> dict[str, Any]:
                 "message": finding.message,
                 "rows": [
                     {"file": place.file, "line": place.line, "field": place.field}
+                    | ({} if place.row is None else {"row": place.row})
                     for place in finding.places
                 ],
             }

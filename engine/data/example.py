@@ -14,7 +14,14 @@ Format = Literal[
     "alpaca",
     "sharegpt",
     "dialogue",
+    "choices",
+    "classes",
+    "translation",
+    "annotated",
+    "rendered",
+    "threads",
     "preference",
+    "ranked",
     "kto",
     "reward",
     "text",
@@ -22,15 +29,23 @@ Format = Literal[
 Severity = Literal["error", "warn", "info"]
 
 
-class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a row stands: file, line (1-based; for a JSON array the row number) and field."""
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where a row stands: file, line (from 1) and field.
+
+    `row`: its number in the file (from 1) where the line may not tell it apart: in a JSON document,
+    where a line may hold several, and in a table, which has no lines: there `line` is the row's
+    number too.
+    """
 
     file: str
     line: int
     field: str | None = None
+    row: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}" + (f":{self.field}" if self.field else "")
+        at = self.file if self.row == self.line else f"{self.file}:{self.line}"
+        at += "" if self.row is None else f" row {self.row}"
+        return at + (f":{self.field}" if self.field else "")
 
 
 class ToolCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -45,7 +60,8 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """One turn of a conversation, in the field names of the Hugging Face chat format.
 
     `reasoning` is what the assistant thought before it answered; `name` and `tool_call_id` say
-    whose result a tool turn is.
+    whose result a tool turn is. `trained` false: the row says that nothing is to be learned from
+    this turn of the assistant (`weight` 0, `train` false).
     """
 
     role: Role
@@ -54,6 +70,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     tool_calls: tuple[ToolCall, ...] = ()
     name: str | None = None
     tool_call_id: str | None = None
+    trained: bool = True
 
     def turn(self) -> dict[str, Any]:
         """The turn as chat templates and TRL take it."""

@@ -71,7 +71,7 @@ def fixed_rows(
                 number += 1
                 looked, hits = look(raw)
                 row = Row(number, looked, hits, raw.value)
-                done = _through(row, Place(str(source.path), raw.line), made, look, strict)
+                done = _through(row, raw.place(str(source.path)), made, look, strict)
                 yield done._replace(side=block.side or source.side)
 
 
@@ -92,9 +92,11 @@ class _Look:
         bound = None if raw.wrong is not None else self._finder.find(raw.value)
         parsed = [raw.wrong] if raw.wrong else parse_row(raw.value, bound, self._wanted)
         looked = (
-            Looked(raw.line, raw.value, bound, None, parsed)
+            Looked(raw.number, raw.value, bound, None, parsed)
             if isinstance(parsed, list)
-            else Looked(raw.line, raw.value, bound, parsed, [] if raw.note is None else [raw.note])
+            else Looked(
+                raw.number, raw.value, bound, parsed, [] if raw.note is None else [raw.note]
+            )
         )
         hits = Hits()
         for look in self._looks:
@@ -113,7 +115,7 @@ def _through(
     for text, apply, before in made:
         if changes and row.value is not row.looked.value:
             # What is wrong with a row is judged as the fixes before have left it.
-            looked, hits = look(RawRow(row.looked.line, row.value))
+            looked, hits = look(RawRow(row.looked.number, row.value))
             row = row._replace(looked=looked, hits=hits)
         result = apply(row, before)
         if isinstance(result, Dropped):
@@ -267,6 +269,7 @@ def write_fixed(path: Path, fixes: Sequence[str], output: Path, format: str = "a
                     change = {
                         "file": done.place.file,
                         "line": done.place.line,
+                        **({} if done.place.row is None else {"row": done.place.row}),
                         "to": rows_out if done.value is not None else None,
                         "fix": fix,
                         "field": field,

@@ -98,7 +98,7 @@ class RowIndex:
             found = _read_spool(part.spool, offset, skip)
         else:
             found = _read_plain(part.source, offset, line, skip)
-        return Place(str(part.source.path), found.line), found
+        return found.place(str(part.source.path)), found
 
     def search(self, text: str, most: int) -> list[int]:
         """Numbers of the first `most` rows whose JSON holds `text`, whatever its case. Letters that
@@ -120,11 +120,12 @@ class RowIndex:
 
 
 def _is_plain(source: Source) -> bool:
-    """Whether the bytes on disk are the rows."""
+    """Whether the bytes on disk are the rows, a line each."""
     with source.path.open("rb") as file:
         head = file.read(4)
     with open_bytes(source.path) as opened:
-        return opened.read(4) == head
+        as_they_lie = opened.read(4) == head
+    return as_they_lie and source.holds_rows
 
 
 def _plain_rows(source: Source) -> Iterator[tuple[int, int]]:
@@ -142,7 +143,7 @@ def _spool() -> Any:
 
 
 def _spooled(source: Source, spool: Any) -> Iterator[tuple[int, int]]:
-    """Write the rows as JSON lines of [line, value, wrong, note]; (offset, line) of each."""
+    """Write the rows as JSON lines of [line, value, wrong, note, row]; (offset, line) of each."""
     offset = 0
     for block in source.blocks():
         encoded = [(row.line, msgspec.json.encode(row) + b"\n") for row in block.rows()]
@@ -157,8 +158,9 @@ def _read_spool(spool: Any, offset: int, skip: int) -> RawRow:
     # Another file position than the writer's: pread leaves that where it is.
     for _ in range(skip + 1):
         text, offset = _line_at(spool.fileno(), offset)
-    line, value, *told = msgspec.json.decode(text)
-    return RawRow(line, value, *(None if one is None else Wrong(*one) for one in told))
+    line, value, wrong, note, row = msgspec.json.decode(text)
+    told = [None if one is None else Wrong(*one) for one in (wrong, note)]
+    return RawRow(line, value, told[0], told[1], row)
 
 
 def _line_at(file: int, offset: int) -> tuple[bytes, int]:

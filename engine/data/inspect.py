@@ -70,6 +70,8 @@ class _Done(NamedTuple):
     """One block, looked at."""
 
     lines: array[int]
+    # As `Looked.number`; None: the lines.
+    numbers: array[int] | None
     usable: int
     shapes: Counter[str]
     bounds: dict[str, Bound]
@@ -88,9 +90,12 @@ def look_at_block(block: Block, options: Options) -> _Done:
     shapes: Counter[str] = Counter()
     bounds: dict[str, Bound] = {}
     usable = 0
+    lines, named = array("I"), False
     for raw in block.rows():
+        lines.append(raw.line)
+        named = named or raw.row is not None
         if raw.wrong is not None:
-            rows.append(Looked(raw.line, None, None, None, (raw.wrong,)))
+            rows.append(Looked(raw.number, None, None, None, (raw.wrong,)))
             continue
         bound = finder.find(raw.value)
         if bound is not None:
@@ -99,10 +104,10 @@ def look_at_block(block: Block, options: Options) -> _Done:
         parsed = parse_row(raw.value, bound, wanted)
         notes = [] if raw.note is None else [raw.note]
         if isinstance(parsed, list):
-            rows.append(Looked(raw.line, raw.value, bound, None, [*notes, *parsed]))
+            rows.append(Looked(raw.number, raw.value, bound, None, [*notes, *parsed]))
         else:
             usable += 1
-            rows.append(Looked(raw.line, raw.value, bound, parsed, notes))
+            rows.append(Looked(raw.number, raw.value, bound, parsed, notes))
     seconds["reading"] = time.process_time() - start
     hits = Hits()
     parts: dict[str, Any] = {}
@@ -114,8 +119,8 @@ def look_at_block(block: Block, options: Options) -> _Done:
         if part is not None:
             parts[family.name] = part
         seconds[family.name] = time.process_time() - start
-    lines = array("I", [row.line for row in rows])
-    return _Done(lines, usable, shapes, bounds, hits, parts, seconds)
+    numbers = array("I", [row.number for row in rows]) if named else None
+    return _Done(lines, numbers, usable, shapes, bounds, hits, parts, seconds)
 
 
 # What a process finds out once: the shapes of rows by their keys, the files with checks.
@@ -233,8 +238,9 @@ class Inspection:
 
     def _take(self, source: Readable, side: Side, done: _Done) -> None:
         total = self.total
-        start = total.add_block(str(source.path), side, done.lines)
-        total.add_hits(done.hits, start, done.lines)
+        named = done.numbers is not None
+        start = total.add_block(str(source.path), side, done.lines, named)
+        total.add_hits(done.hits, start, done.lines if done.numbers is None else done.numbers)
         facts = total.facts
         facts.rows += len(done.lines)
         facts.usable_rows += done.usable

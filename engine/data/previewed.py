@@ -140,7 +140,7 @@ def _normals(path: Path, format: str) -> Iterator[tuple[Place, Normal | str]]:
     for source in find_sources(path):
         for block in source.blocks():
             for raw in block.rows():
-                place = Place(str(source.path), raw.line)
+                place = raw.place(str(source.path))
                 if raw.wrong is not None:
                     yield place, f"found {raw.wrong.found}; expected {raw.wrong.expected}"
                     continue

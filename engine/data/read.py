@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tunewright.engine.data.example import Example, Format, Place
 from tunewright.engine.data.readers.block import RawRow, Side, Wrong
-from tunewright.engine.data.shapes.find import Bound, Finder, Found, parse_row, settle
+from tunewright.engine.data.shapes.find import Bound, Finder, Found, parse_row, settle, suggested
 from tunewright.engine.data.shapes.shape import Shape
 from tunewright.engine.data.sources import Source, find_sources
 from tunewright.engine.data.stored import Shelf, Stored
@@ -77,7 +77,7 @@ def _raw(sources: Sequence[Source], side: Side | None) -> Iterator[tuple[Place, 
             if side is not None and (block.side or source.side) != side:
                 continue
             for row in block.rows():
-                yield Place(file, row.line), row
+                yield row.place(file), row
 
 
 def _split(source: Source) -> bool:
@@ -97,7 +97,7 @@ def _fixed(
     for done in fixed_rows(path, fixes, format):
         here = side is None or done.side == side
         if done.value is not None and done.place.file in wanted and here:
-            yield done.place, RawRow(done.place.line, done.value)
+            yield done.place, RawRow(done.place.line, done.value, row=done.place.row)
 
 
 class _Wrongs:
@@ -149,6 +149,7 @@ class _Taken:
         self._bounds: dict[str, Bound] = {}
         self._rows = 0
         self._any = False
+        self._first: Any = None
         for place, row in rows:
             self._take(place, row, finder)
 
@@ -158,6 +159,8 @@ class _Taken:
             self.wrong.add(place, [row.wrong])
             return
         self._rows += 1
+        if self._rows == 1:
+            self._first = row.value
         bound = finder.find(row.value)
         if bound is not None:
             self._counts[bound.shape.name] += 1
@@ -196,8 +199,7 @@ class _Taken:
             if asked == "auto"
             else f"{self.path}: no row is of the format {asked}",
             why=f"the first row has {wrong.found}; expected {wrong.expected}",
-            cure="say which fields are which: "
-            "--format prompt_completion:prompt=NAME,completion=NAME",
+            cure=f"say which fields are which: {suggested(self._first)}",
         )
 
 

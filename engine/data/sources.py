@@ -77,16 +77,29 @@ class Source(NamedTuple):
     # Its name says another kind than its content.
     lies: bool = False
 
+    @property
+    def holds_rows(self) -> bool:
+        """Whether its records are rows, one a record."""
+        from tunewright.engine.data.nests.nest import nest_of
+
+        first = next(self._read(), None)
+        return first is None or nest_of(first.rows()) is None
+
     def blocks(self) -> Iterator[Block]:
         """The rows, a few megabytes at a time."""
+        from tunewright.engine.data.nests.nest import unfolded
+
+        try:
+            yield from unfolded(self._read())
+        except OSError as error:
+            raise unreadable(self.path, error) from error
+
+    def _read(self) -> Iterator[Block]:
         module, _, name = READERS[self.container].partition(":")
         read: Callable[[Path], Iterator[Block]] = getattr(
             import_module(f"tunewright.engine.data.readers.{module}"), name
         )
-        try:
-            yield from read(self.path)
-        except OSError as error:
-            raise unreadable(self.path, error) from error
+        return read(self.path)
 
 
 def find_sources(spec: Path) -> tuple[Source, ...]:

@@ -38,7 +38,7 @@ class Tokens(NamedTuple):
 
 
 class _Span(NamedTuple):
-    """A trained turn: the text before it, and the text up to its end (None: the whole row's)."""
+    """A turn of the assistant: the text before it, and up to its end (None: the whole row's)."""
 
     turn: int
     before: str
@@ -202,7 +202,8 @@ class Renderer:
         The trained span runs to the end of the turn, with what the template writes after the stop
         token (most write a newline), as TRL has it. Where the first letters of an answer merge with
         the end of the prompt into one token, that token is trained too, also as in TRL. Without a
-        template the last answer is trained, whether "completion" or "assistant" is asked for.
+        template the last answer is trained, whether "completion" or "assistant" is asked for. A
+        turn that its row marks as not `trained` carries no loss in any way.
 
         A `Problem` when the template does not render a conversation as a prefix of the next turn.
         """
@@ -214,14 +215,15 @@ class Renderer:
                 yield example, self._labelled(example, loss, row, [next(ids) for _ in row.texts()])
 
     def _parts(self, example: Example, loss: Loss) -> _Parts:
-        """The row's text, and the texts at whose ends its trained spans begin and end."""
+        """The row's text, and the texts at whose ends its trained spans begin and end; where all is
+        trained, the spans that are not."""
         messages = example.messages
         last = len(messages) - 1
         whole = self.whole_text(example)
         spans: list[_Span] = []
         for turn, message in enumerate(messages):
             middle = turn != last
-            if message.role != "assistant" or loss == "all":
+            if message.role != "assistant" or message.trained is (loss == "all"):
                 continue
             if middle and (loss == "completion" or not self.template):
                 continue
@@ -243,9 +245,7 @@ class Renderer:
             if eos is not None and ids[-1:] != [eos]:
                 ids = [*ids, eos]
             bounds = [self._with_plain_start(bound) for bound in bounds]
-        if loss == "all":
-            return Tokens(ids, list(ids))
-        labels = [IGNORED] * len(ids)
+        labels = list(ids) if loss == "all" else [IGNORED] * len(ids)
         ends = iter(bounds)
         for span in row.spans:
             start = _reach(ids, next(ends), row.whole.startswith(span.before))
@@ -254,7 +254,7 @@ class Renderer:
                 end = _reach(ids, next(ends), row.whole.startswith(span.after))
             if start is None or end is None:
                 raise _not_a_prefix(example, span.turn)
-            labels[start:end] = ids[start:end]
+            labels[start:end] = [IGNORED] * (end - start) if loss == "all" else ids[start:end]
         return Tokens(ids, labels)
 
     def _with_plain_start(self, ids: list[int]) -> list[int]:

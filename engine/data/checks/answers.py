@@ -97,18 +97,18 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
         answer = normal.answer or ""
         if any(words in row.low for words in _GATE):
             if REFUSAL.match(answer):
-                hits.add("answer.refusal", row.line, normal.answer_field, answer)
+                hits.add("answer.refusal", row.number, normal.answer_field, answer)
             found = BOILERPLATE.search(answer)
             if found is not None:
-                hits.add("answer.boilerplate", row.line, normal.answer_field, found[0])
+                hits.add("answer.boilerplate", row.number, normal.answer_field, found[0])
         if len(answer) < _SHORT and PLACEHOLDER.match(answer):
-            hits.add("answer.placeholder", row.line, normal.answer_field, answer)
+            hits.add("answer.placeholder", row.number, normal.answer_field, answer)
         asked = normal.asked
         # An answer may well say what a tool has found.
         if asked and asked[-1].role == "user" and is_copy(asked[-1].content, answer):
-            hits.add("answer.copied", row.line, normal.answer_field, answer)
+            hits.add("answer.copied", row.number, normal.answer_field, answer)
         if normal.chosen and normal.chosen == normal.rejected:
-            hits.add("pair.same", row.line, "chosen", answer)
+            hits.add("pair.same", row.number, "chosen", answer)
 
 
 FAMILY = Family("answers", "refusals, boilerplate, copies", KINDS, look)

@@ -69,16 +69,16 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Looked:
-    """One row as the checks see it: the raw value, the normal one (None where it is wrong), and
-    its texts with the field of each. `length` counts the characters of all texts, of which those
-    beyond `MOST_TEXT` are cut off."""
+    """One row as the checks see it: `number`, which no other of its file has, the raw value, the
+    normal one (None where it is wrong), and its texts with the field of each. `length` counts the
+    characters of all texts, of which those beyond `MOST_TEXT` are cut off."""
 
     __slots__ = (
         "bound",
         "length",
-        "line",
         "low",
         "normal",
+        "number",
         "text",
         "texts",
         "value",
@@ -88,13 +88,13 @@ class Looked:
 
     def __init__(
         self,
-        line: int,
+        number: int,
         value: Any,
         bound: Bound | None,
         normal: Normal | None,
         wrong: Sequence[Wrong],
     ) -> None:
-        self.line = line
+        self.number = number
         self.value = value
         self.bound = bound
         self.normal = normal
@@ -157,25 +157,25 @@ def around(text: str, start: int, end: int) -> str:
 
 
 class Hits:
-    """What one block has of each kind: the lines, and the places, the first with what stands
-    there."""
+    """What one block has of each kind: the rows by their `Looked.number`, and the places, the first
+    with what stands there."""
 
     def __init__(self) -> None:
-        self.lines: dict[str, array[int]] = {}
+        self.rows: dict[str, array[int]] = {}
         self.places: dict[str, list[tuple[int, str, str]]] = {}
 
-    def add(self, id: str, line: int, field: str, example: str = "") -> None:
-        """Row `line` has `id`; a row counts once, however often."""
-        lines = self.lines.get(id)
-        if lines is None:
-            lines = self.lines[id] = array("Q")
+    def add(self, id: str, number: int, field: str, example: str = "") -> None:
+        """Row `number` has `id`; a row counts once, however often."""
+        rows = self.rows.get(id)
+        if rows is None:
+            rows = self.rows[id] = array("Q")
             self.places[id] = []
-        if lines and lines[-1] == line:
+        if rows and rows[-1] == number:
             return
-        lines.append(line)
+        rows.append(number)
         places = self.places[id]
         said = plain(example[:200])[:_EXAMPLE] if len(places) < SHOWN else ""
-        places.append((line, field, said))
+        places.append((number, field, said))
 
 
 class Gatherer(Protocol):

@@ -70,7 +70,7 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> _Part:
         normal = row.normal
         if normal is None:
             # Rows that are wrong are equal to none: each its own key.
-            odd = key_of(f"{row.line} {row.value!r:.200}")
+            odd = key_of(f"{row.number} {row.value!r:.200}")
             whole.append(odd)
             asked.append(odd)
             answers.append(odd)

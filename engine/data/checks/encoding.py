@@ -64,7 +64,7 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
             continue
         for id, pattern in _LOOKS:
             if pattern.search(text):
-                hits.add(id, row.line, *row.where(pattern))
+                hits.add(id, row.number, *row.where(pattern))
 
 
 FAMILY = Family("encoding", "mojibake, control characters", KINDS, look)

@@ -121,7 +121,7 @@ def look(
         second = language_of(answer[:_SIGNS].lower().split(), answer)
         if first and second and first != second and not _ASKED.search(row.text[:_MOST_ASKED]):
             hits.add(
-                "language.switch", row.line, normal.answer_field, f"{first} → {second}: {answer}"
+                "language.switch", row.number, normal.answer_field, f"{first} → {second}: {answer}"
             )
         elif second and not first and not _ASKED.search(row.text[:_MOST_ASKED]):
             alone[at] = second, normal.answer_field

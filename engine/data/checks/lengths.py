@@ -97,9 +97,9 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> array[int]:
         if row.normal is None:
             continue
         try:
-            whole = whole_texts(row.normal, renderer, Place("row", row.line))
+            whole = whole_texts(row.normal, renderer, Place("row", row.number))
         except Problem as problem:
-            hits.add("template.refuses", row.line, row.normal.answer_field, problem.why)
+            hits.add("template.refuses", row.number, row.normal.answer_field, problem.why)
             continue
         texts += whole
         owners += [at] * len(whole)

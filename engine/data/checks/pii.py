@@ -172,13 +172,13 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
     if options.names is not None:
         for row, found in zip(rows, people([r.text for r in rows], options.names), strict=True):
             if found:
-                hits.add("pii.name", row.line, *_placed(row, Span(*found[0], "name")))
+                hits.add("pii.name", row.number, *_placed(row, Span(*found[0], "name")))
     for row in rows:
         if not _DIGIT.search(row.text) and "@" not in row.text:
             continue
         for span in spans(row.text):
             field, example = _placed(row, span)
-            hits.add(f"pii.{span.name}", row.line, field, example)
+            hits.add(f"pii.{span.name}", row.number, field, example)
 
 
 def _placed(row: Looked, span: Span) -> tuple[str, str]:

@@ -87,14 +87,14 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
                 continue
             if id == "text.special":
                 if not row.bound or row.bound.shape.name != "dialogue":
-                    hits.add(id, row.line, *row.where(pattern))
+                    hits.add(id, row.number, *row.where(pattern))
                 continue
             asked = row.normal.asked if row.normal is not None else ()
             if id == "text.html" and any(_ABOUT.search(turn.content) for turn in asked):
                 continue
             found = _remains(row, pattern)
             if found is not None:
-                hits.add(id, row.line, *found)
+                hits.add(id, row.number, *found)
 
 
 def _remains(row: Looked, pattern: re.Pattern[str]) -> tuple[str, str] | None:

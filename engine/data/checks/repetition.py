@@ -32,7 +32,7 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
         few = len(longest) > _LETTERS and len(set(longest)) <= len(longest) // 20
         # Ruled lines of tables and the like are no text that loops.
         if few and longest[0].isalnum():
-            hits.add("text.repetition", row.line, _field(row, longest[:20]), longest)
+            hits.add("text.repetition", row.number, _field(row, longest[:20]), longest)
             continue
         if len(words) < _WORDS:
             continue
@@ -43,7 +43,7 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
         for field, text in row.texts:
             run = _loop(text.lower().split())
             if run is not None:
-                hits.add("text.repetition", row.line, field, run)
+                hits.add("text.repetition", row.number, field, run)
                 break
 
 

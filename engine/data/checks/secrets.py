@@ -136,7 +136,7 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
                 hidden = text[start : start + 4] + "…" if end - start > 12 else "…"
                 before = around(text[:start], max(0, start - 1), start)[:30]
                 hits.add(
-                    "secret.key", row.line, row.field_of(field, text[start:end]), before + hidden
+                    "secret.key", row.number, row.field_of(field, text[start:end]), before + hidden
                 )
                 break
 

@@ -31,6 +31,13 @@ KINDS = (
         ("unify",),
     ),
     Kind(
+        "rows.nested",
+        "info",
+        "{count} rows are parts of larger records, or joined from smaller ones",
+        "tunewright data preview shows them; --fix unify writes them one a line",
+        ("unify",),
+    ),
+    Kind(
         "encoding.other",
         "warn",
         "{count} rows are in Windows-1252, not in UTF-8, and read as that",
@@ -59,6 +66,11 @@ KINDS = (
         "say which fields are which: --format prompt_completion:prompt=NAME,completion=NAME",
     ),
     _kind(
+        "shape.stranger",
+        "{count} rows are of a kind that no language model is tuned on as they are",
+        "each finding says what they are, and what they have to be made into",
+    ),
+    _kind(
         "shape.other",
         "{count} rows have another format than the rest",
         "write all rows in one format: --fix unify; or remove these: --fix drop=shape.other",
@@ -68,7 +80,16 @@ KINDS = (
     _kind("field.empty", "{count} rows have an empty field that is needed"),
     _kind("turns.empty", "{count} rows have no turns"),
     _kind("answer.empty", "{count} rows have an empty answer"),
+    _kind(
+        "answer.none",
+        "{count} rows ask what nothing answers, on purpose (SQuAD 2)",
+        "leave them out: --fix drop=answer.none; or write what the model is to say where nothing "
+        "answers a question",
+        ("drop=answer.none",),
+    ),
+    _kind("pair.tie", "{count} pairs have no better answer"),
     _kind("answer.missing", "{count} rows have no assistant turn"),
+    _kind("answer.untrained", "{count} rows have no turn that may be learned from (weight 0)"),
     _kind(
         "answer.last",
         "{count} conversations do not end with the assistant",
@@ -103,13 +124,13 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
         if row.normal is not None:
             for name in _MEDIA:
                 if row.value.get(name):
-                    hits.add("content.not-text", row.line, name, f"a field of {name}")
+                    hits.add("content.not-text", row.number, name, f"a field of {name}")
                     break
         if row.length > MOST_TEXT:
-            hits.add("row.long", row.line, row.texts[0][0], f"{row.length:,} characters")
+            hits.add("row.long", row.number, row.texts[0][0], f"{row.length:,} characters")
         for wrong in row.wrong:
             id = wrong.id if wrong.id in _KNOWN else "field.type"
-            hits.add(id, row.line, wrong.field, f"found {wrong.found}; expected {wrong.expected}")
+            hits.add(id, row.number, wrong.field, f"found {wrong.found}; expected {wrong.expected}")
 
 
 FAMILY = Family("structure", "types, roles, answers, JSON and encoding", KINDS, look)

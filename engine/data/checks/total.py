@@ -53,6 +53,8 @@ class Total:
         self.lines = array("I")
         self._starts: list[int] = []
         self._file_of: list[int] = []
+        # Of each file: the number of its first row, and whether its places name the row.
+        self._files_from: list[tuple[int, bool]] = []
         self.sides: list[tuple[int, Side]] = []
         self.count: dict[str, int] = {}
         self.rows: dict[str, array[int]] = {}
@@ -61,11 +63,13 @@ class Total:
 
     # -- rows
 
-    def add_block(self, file: str, side: Side, lines: array[int]) -> int:
-        """Number the rows of a block; the number of the first."""
+    def add_block(self, file: str, side: Side, lines: array[int], rows: bool = False) -> int:
+        """Number the rows of a block; the number of the first. `rows`: their places name the row of
+        the file beside the line."""
         start = len(self.lines)
         if not self.files or self.files[-1] != file:
             self.files.append(file)
+            self._files_from.append((start, rows))
         self._starts.append(start)
         self._file_of.append(len(self.files) - 1)
         if not self.sides or self.sides[-1][1] != side:
@@ -75,7 +79,9 @@ class Total:
 
     def place(self, row: int, field: str | None = None) -> Place:
         block = bisect_right(self._starts, row) - 1
-        return Place(self.files[self._file_of[block]], self.lines[row], field)
+        file = self._file_of[block]
+        first, named = self._files_from[file]
+        return Place(self.files[file], self.lines[row], field, row - first + 1 if named else None)
 
     def side(self, row: int) -> Side:
         at = bisect_right([start for start, _ in self.sides], row) - 1
@@ -83,20 +89,20 @@ class Total:
 
     # -- findings
 
-    def add_hits(self, hits: Hits, start: int, lines: array[int]) -> None:
-        """What a block found, whose rows begin with number `start`."""
-        numbers: dict[int, int] | None = None
-        for id, found in hits.lines.items():
-            if numbers is None:
-                numbers = {line: start + at for at, line in enumerate(lines)}
+    def add_hits(self, hits: Hits, start: int, numbers: array[int]) -> None:
+        """What a block found, whose rows, `numbers` in their file, begin with number `start`."""
+        ours: dict[int, int] | None = None
+        for id, found in hits.rows.items():
+            if ours is None:
+                ours = {number: start + at for at, number in enumerate(numbers)}
             self.count[id] = self.count.get(id, 0) + len(found)
             known = self.rows.setdefault(id, array("I"))
             if len(known) < self._most_rows:
-                known.extend(numbers[line] for line in found)
+                known.extend(ours[number] for number in found)
             places = self._places.setdefault(id, [])
-            for line, field, example in hits.places[id]:
+            for number, field, example in hits.places[id]:
                 if len(places) < PLACES:
-                    places.append((self.place(numbers[line], field), example))
+                    places.append((self.place(ours[number], field), example))
 
     def add_rows(
         self, id: str, rows: Iterable[int], field: str, examples: Mapping[int, str] | None = None

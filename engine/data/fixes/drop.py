@@ -20,7 +20,7 @@ def _make(value: str) -> Applied:
         )
 
     def apply(row: Row, before: Before) -> tuple[Any, list[Change]] | Dropped:
-        if value in row.hits.lines or row.number in before.found.get(value, ()):
+        if value in row.hits.rows or row.number in before.found.get(value, ()):
             return Dropped(value)
         return row.value, []
 

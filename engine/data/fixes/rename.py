@@ -22,7 +22,7 @@ def _make(value: str) -> Applied:
             return row.value, []
         if new in row.value:
             raise Problem(
-                f"row {row.looked.line} has {new!r} already",
+                f"row {row.looked.number} has {new!r} already",
                 why=f"{old!r} cannot take its name without overwriting it",
                 cure=f"rename that first: --fix rename={new}:{new}_old --fix rename={value}",
             )

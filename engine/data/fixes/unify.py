@@ -30,7 +30,11 @@ def _make(value: str) -> Applied:
 
 def as_trl(normal: Normal) -> dict[str, Any]:
     """A row as TRL's trainers take it."""
-    turns = [message.turn() for message in normal.messages]
+    turns = [
+        # In the words of OpenAI, which are read again.
+        message.turn() | ({} if message.trained else {"weight": 0})
+        for message in normal.messages
+    ]
     row: dict[str, Any]
     if normal.kind == "text":
         row = {"text": normal.text}

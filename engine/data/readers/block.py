@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from tunewright.engine.data.example import Place
 from tunewright.engine.data.readers.broken import BROKEN, said_of
 
 # Bytes of a block: enough that a process pool has work, little enough that ten may wait.
@@ -30,13 +31,24 @@ class Wrong(NamedTuple):
 
 
 class RawRow(NamedTuple):
-    """One row as the file has it: its line, and its value, or what is wrong with the line."""
+    """One row as the file has it: its line, and its value, or what is wrong with the line. `row` as
+    in `Place`."""
 
     line: int
     value: Any
     wrong: Wrong | None = None
     # What was odd about the line, although it could be read.
     note: Wrong | None = None
+    row: int | None = None
+
+    @property
+    def number(self) -> int:
+        """What no other row of the file has."""
+        return self.line if self.row is None else self.row
+
+    def place(self, file: str) -> Place:
+        """Where it stands."""
+        return Place(file, self.line, None, self.row)
 
 
 class Block(msgspec.Struct, frozen=True):

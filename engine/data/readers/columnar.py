@@ -53,7 +53,10 @@ def _blocks(batches: Any) -> Iterator[Block]:
     for batch in batches:
         # Dates, decimals and bytes of a table become what JSON has for them.
         rows = msgspec.json.decode(msgspec.json.encode(batch.to_pylist(), enc_hook=str))
-        yield Block(first, made=tuple(RawRow(first + at, row) for at, row in enumerate(rows)))
+        yield Block(
+            first,
+            made=tuple(RawRow(first + at, row, row=first + at) for at, row in enumerate(rows)),
+        )
         first += len(rows)
 
 

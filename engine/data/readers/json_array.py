@@ -4,12 +4,15 @@ that holds the rows. Values are decoded one at a time; the document is never who
 from __future__ import annotations
 
 import codecs
+import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from tunewright.engine.data.nests.nest import nest_of
 from tunewright.engine.data.readers.block import (
     BLOCK_BYTES,
     Block,
@@ -30,6 +33,10 @@ _MARGIN = 64 << 10
 # An object around all rows has to be read whole.
 _MOST_WRAPPER = 512 << 20
 _SPACE = " \t\r\n"
+# Texts are passed over, so that a brace in one is none.
+_BRACE = re.compile(r'"(?:[^"\\]+|\\.)*"|\{', re.DOTALL)
+# So many objects of one value are told apart by their lines.
+_MOST_OBJECTS = 2_000_000
 # Half of a pair of surrogates is no character; it cannot be written again.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SPLITS: dict[str, Side] = {
@@ -39,31 +46,48 @@ _SPLITS: dict[str, Side] = {
 
 
 def read_blocks(path: Path) -> Iterator[Block]:
-    """Blocks of rows; the row's number stands for the line. A `Problem` when the document is not
+    """Blocks of rows, each with the line on which it begins. A `Problem` when the document is not
     whole JSON, a `file.cut` row when a compressed file is not whole."""
     made: list[RawRow] = []
-    first = 1
     before: Side | None = None
-    for row, side in _rows(path):
+    places = _Places()
+    for row, side in _unfolded(_rows(path, places), places):
         if made and (len(made) >= _ROWS or side != before):
-            yield Block(first, made=tuple(made), side=before)
-            first, made = first + len(made), []
+            yield Block(made[0].line, made=tuple(made), side=before)
+            made = []
         made.append(row)
         before = side
     if made:
-        yield Block(first, made=tuple(made), side=before)
+        yield Block(made[0].line, made=tuple(made), side=before)
 
 
-def _rows(path: Path) -> Iterator[tuple[RawRow, Side | None]]:
+def _rows(path: Path, places: _Places) -> Iterator[tuple[RawRow, Side | None]]:
     number = 0
+    line = 1
     try:
-        for value, alone, note in _values(path):
+        for value, alone, note, line, text in _values(path):
+            places.look_at(value, line, text)
             for one, side in unwrapped(value) if alone else ((value, None),):
                 number += 1
-                yield RawRow(number, as_row(one), None, note), side
+                at = line if one is value else places.line_of(one) or line
+                yield RawRow(at, as_row(one), None, note, number), side
     except CutOff as cut:
         wrong = Wrong("file", str(cut), "a whole compressed file", "file.cut")
-        yield RawRow(number + 1, None, wrong), None
+        yield RawRow(line, None, wrong, None, number + 1), None
+
+
+def _unfolded(
+    rows: Iterator[tuple[RawRow, Side | None]], places: _Places
+) -> Iterator[tuple[RawRow, Side | None]]:
+    """The rows, or those that they hold, at their own lines. A document of several splits is told
+    apart by them, and its records are taken for rows."""
+    first = list(itertools.islice(rows, 1))
+    rows = itertools.chain(first, rows)
+    nest = nest_of(row for row, side in first if side is None)
+    if nest is None:
+        yield from rows
+    else:
+        yield from ((row, None) for row in nest((row for row, _ in rows), places.line_of))
 
 
 def unwrapped(value: Any) -> Iterator[tuple[Any, Side | None]]:
@@ -122,6 +146,49 @@ def _by_id(value: Any) -> list[Any] | None:
     return rows
 
 
+class _Places:
+    """The lines of the objects within one value of a document."""
+
+    def __init__(self) -> None:
+        self._value: Any = None
+        self._line = 1
+        self._text: Callable[[], str] = str
+        self._lines: dict[int, int] | None = {}
+
+    def look_at(self, value: Any, line: int, text: Callable[[], str]) -> None:
+        """`text` gives the value as it is written, as long as no other one is looked at."""
+        self._value, self._line, self._text, self._lines = value, line, text, None
+
+    def line_of(self, inner: Any) -> int | None:
+        """The line on which an object of the value begins; None where it cannot be told."""
+        if self._lines is None:
+            self._lines = self._counted()
+        return self._lines.get(id(inner))
+
+    def _counted(self) -> dict[int, int]:
+        text = self._text()
+        lines: list[int] = []
+        line, at = self._line, 0
+        for brace in _BRACE.finditer(text):
+            if brace[0] == "{":
+                line += text.count("\n", at, brace.start())
+                at = brace.start()
+                lines.append(line)
+                if len(lines) > _MOST_OBJECTS:
+                    return {}
+        ids: list[int] = []
+        waiting = [self._value]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, dict):
+                ids.append(id(value))
+                waiting += reversed(value.values())
+            elif isinstance(value, list):
+                waiting += reversed(value)
+        # A key that stands twice in an object has hidden what it held first.
+        return dict(zip(ids, lines, strict=True)) if len(ids) == len(lines) else {}
+
+
 class _Text:
     """A window of a file's text that grows at its end and is dropped at its start."""
 
@@ -136,6 +203,8 @@ class _Text:
         self.line = 0
         self.column = 0
         self._bytes = 0
+        # Lines are counted on from here.
+        self._counted, self._at = 0, 0
         self.grow()
         if self.text.startswith("\ufeff"):
             self.text = self.text[1:]
@@ -158,11 +227,21 @@ class _Text:
             added += max(1, len(more))
         return added > 0
 
+    def line_at(self, at: int) -> int:
+        """The line (from 1) of a place behind the one that was asked for last."""
+        self._counted += self.text.count("\n", self._at, at)
+        self._at = at
+        return self.line + self._counted + 1
+
     def drop(self, count: int) -> None:
+        self._counted, self._at = 0, 0
         lines = self.text.count("\n", 0, count)
         self.line += lines
         self.column = count - self.text.rfind("\n", 0, count) - 1 if lines else self.column + count
         self.text = self.text[count:]
+
+    def between(self, start: int, end: int) -> str:
+        return self.text[start:end]
 
     def close(self) -> None:
         self._file.close()
@@ -181,9 +260,18 @@ class _Text:
         )
 
 
-def _values(path: Path) -> Iterator[tuple[Any, bool, Wrong | None]]:
-    """(value, whether it stands outside of an array, what was odd about it) of each value, in
-    order."""
+class _Value(NamedTuple):
+    """A value of a document: whether it stands outside of an array, what was odd about it, the line
+    on which it begins, and what gives its text until the next one is asked for."""
+
+    value: Any
+    alone: bool
+    note: Wrong | None
+    line: int
+    text: Callable[[], str]
+
+
+def _values(path: Path) -> Iterator[_Value]:
     constants: list[str] = []
     # append gives None, which is what NaN is read as.
     decoder = json.JSONDecoder(parse_constant=constants.append)
@@ -203,13 +291,14 @@ def _values(path: Path) -> Iterator[tuple[Any, bool, Wrong | None]]:
                 if after < len(window.text):
                     raise window.broken("more text after the array", after)
                 return
+            start, line = at, window.line_at(at)
             value, at = _decode(decoder, window, at)
             note = None
             if constants:
                 odd = f"JSON with {constants[0]}, read as null"
                 note = Wrong("row", odd, "JSON", "json.loose")
                 constants.clear()
-            yield value, not array, note
+            yield _Value(value, not array, note, line, partial(window.between, start, at))
             at = _skip(window, at)
             if array and window.text[at : at + 1] == ",":
                 at = _skip(window, at + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,14 +10,22 @@ from typing import Any, NamedTuple
 from tunewright.engine.data.readers.block import Wrong
 from tunewright.engine.data.shapes import (
     alpaca,
+    annotated,
+    choices,
+    classes,
     dialogue,
     kto,
     messages,
     preference,
     prompt_completion,
+    ranked,
+    rendered,
     reward,
     sharegpt,
+    strangers,
     text,
+    threads,
+    translation,
 )
 from tunewright.engine.data.shapes.shape import Names, Parsed, Shape, told
 from tunewright.engine.data.shapes.turns import TURN
@@ -24,15 +33,24 @@ from tunewright.hardware.errors import Problem
 
 SHAPES: tuple[Shape, ...] = (
     preference.SHAPE,
+    ranked.SHAPE,
+    annotated.SHAPE,
+    threads.SHAPE,
+    choices.SHAPE,
     kto.SHAPE,
     reward.SHAPE,
     sharegpt.SHAPE,
     messages.SHAPE,
     alpaca.SHAPE,
+    rendered.SHAPE,
+    translation.SHAPE,
     prompt_completion.SHAPE,
     dialogue.SHAPE,
+    classes.SHAPE,
     text.SHAPE,
 )
+# Objects whose own keys say what shape a row has.
+_OPENED = ("translation", "data", "fields", "question")
 # Signatures of rows that are remembered; rows of a sane set have a handful.
 _MOST_SIGNATURES = 4096
 
@@ -51,7 +69,7 @@ class Bound(NamedTuple):
 
     def unread(self, row: Mapping[str, Any]) -> list[str]:
         """Fields of a row that nothing is made of, those of its turns as `messages[].weight`."""
-        read = {*self.shape.reads, *self.names.values()}
+        read = {*self.shape.reads, *self.names.values(), *map(root_of, self.names.values())}
         found = [str(key) for key in row if key not in read]
         for field in {self.names.get(turn, turn) for turn in self.shape.turns}:
             turns = row.get(field)
@@ -94,6 +112,8 @@ class Finder:
                 return Bound(self._forced, self._names, 1.0)
             bound = self._forced.bind(row)
             return None if bound is None else Bound(self._forced, *bound)
+        if strangers.known(row) is not None:
+            return None
         for shape in SHAPES:
             bound = shape.bind(row)
             if bound is not None:
@@ -111,8 +131,12 @@ def _signature(row: Mapping[str, Any]) -> tuple[Any, ...]:
             parts.append(tuple(first) if isinstance(first, dict) else type(first))
         elif kind is dict:
             parts.append("replies" in value or "messages" in value or "text" in value)
+            if key in _OPENED:
+                parts.append(tuple(value))
         elif kind is str and key in dialogue.DIALOGUES:
             parts.append(dialogue.is_dialogue(value))
+        if kind is str and key in rendered.RENDERED:
+            parts.append(rendered.is_rendered(value))
         if key in kto.LABELS:
             parts.append(kto.is_label(value))
         elif kind is str and key in reward.SCORES:
@@ -157,12 +181,13 @@ def _parse_asked(asked: str) -> tuple[Shape | None, dict[str, str]]:
 def missing(row: Any, shape: Shape | None) -> Wrong:
     """What a row lacks to be of that shape, or of any."""
     has = ", ".join(str(key)[:40] for key in list(row)[:6]) if isinstance(row, dict) else told(row)
-    if isinstance(row, dict) and {"role", "parent_id"} <= row.keys():
-        expected = "a conversation a row: join the messages of a tree by parent_id"
-        return Wrong("row", f"one message of a tree ({has})", expected, "shape.unknown")
+    stranger = strangers.known(row) if isinstance(row, dict) else None
+    if stranger is not None:
+        return Wrong("row", f"{stranger.what} ({has})", stranger.cure, "shape.stranger")
     if shape is None:
         known = "; ".join(f"{s.name} ({', '.join(s.needs)})" for s in SHAPES)
-        return Wrong("row", f"only {has or 'nothing'}", f"one of {known}", "shape.unknown")
+        expected = f"{suggested(row)}, or one of {known}"
+        return Wrong("row", f"only {has or 'nothing'}", expected, "shape.unknown")
     absent = [n for n in shape.needs if not isinstance(row, dict) or n not in row]
     field = absent[0] if absent and isinstance(row, dict) else "row"
     expected = f"{' and '.join(shape.needs)} ({shape.name})"
@@ -173,7 +198,50 @@ def parse_row(row: Any, bound: Bound | None, shape: Shape | None = None) -> Pars
     """A row in the internal shape, or what is wrong with it; `shape` is the one it should have."""
     if bound is None or (shape is not None and bound.shape.name != shape.name):
         return [missing(row, shape)]
-    return bound.shape.parse(row, bound.names)
+    return bound.shape.parse(reached(row, bound.names), bound.names)
+
+
+def reached(row: Mapping[str, Any], names: Names) -> Mapping[str, Any]:
+    """The row, with what a path leads to under that path: `answers[0].text`, as names that somebody
+    gave may be; nothing for a path that leads nowhere."""
+    paths = [name for name in names.values() if name not in row and root_of(name) in row]
+    return {**row, **{path: _at(row, path) for path in paths}} if paths else row
+
+
+def root_of(path: str) -> str:
+    """The field that a path begins with."""
+    return re.split(r"[.\[]", path, maxsplit=1)[0]
+
+
+def _at(row: Any, path: str) -> Any:
+    for step in re.findall(r"[^.\[\]]+", path):
+        if isinstance(row, dict):
+            row = row.get(step)
+        elif isinstance(row, list) and step.lstrip("-").isdigit() and -len(row) <= int(step):
+            row = row[int(step)] if int(step) < len(row) else None
+        else:
+            return None
+    return row
+
+
+# Values that are read as names of something, and not as what somebody said.
+_ABOUT = re.compile(r"(?:^|_)(?:id|uuid|url|link|date|time|lang|language|source|model|split)s?$")
+
+
+def suggested(row: Any) -> str:
+    """How the fields of such a row could be named: its first text, and its longest other one."""
+    texts: list[str] = []
+    if isinstance(row, dict):
+        simple = (str(key) for key, value in row.items() if isinstance(value, str))
+        texts = [key for key in simple if not _ABOUT.search(key.lower()) and _plain(key)][:20]
+    if len(texts) < 2:
+        return "--format prompt_completion:prompt=NAME,completion=NAME"
+    answer = max(texts[1:], key=lambda key: len(row[key]))
+    return f"--format prompt_completion:prompt={texts[0]},completion={answer}"
+
+
+def _plain(name: str) -> bool:
+    return re.fullmatch(r"[\w.-]{1,40}", name) is not None
 
 
 class Found(NamedTuple):
@@ -196,4 +264,6 @@ def settle(
     because = f"{count:,} of {rows:,} rows have {bound.said}"
     if asked != "auto":
         because = f"asked for; {because}"
+    elif other := bound.shape.otherwise(bound.names):
+        because = f"{because} ({other})"
     return Found(bound, round(bound.sure * count / rows, 4), because)

@@ -7,11 +7,11 @@ from typing import Any
 
 from tunewright.engine.data.shapes.conversation import beside, parse_conversation, with_system
 from tunewright.engine.data.shapes.shape import Names, Normal, Parsed, Shape
-from tunewright.engine.data.shapes.turns import is_pair
+from tunewright.engine.data.shapes.turns import ROLE_KEYS, is_pair
 
 _NAMES = (
     "messages", "conversation", "conversations", "chat", "dialog", "dialogue", "turns", "contents",
-    "data",
+    "data", "chat_history", "chat_messages",
 )  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
             return names, 0.7
         if name == "messages":
             return names, 1.0
-        if isinstance(first, dict) and ("role" in first or is_pair(first)):
+        if isinstance(first, dict) and (set(ROLE_KEYS) & first.keys() or is_pair(first)):
             return names, 0.9
     tree = row.get("prompt")
     if isinstance(tree, dict) and isinstance(tree.get("replies"), list):
@@ -57,7 +57,7 @@ def _best_path(turn: Mapping[str, Any], field: str) -> Parsed:
         ]
         if not replies:
             break
-        at, turn = min(replies, key=_rank)
+        at, turn = min(replies, key=lambda numbered: by_rank(*numbered))
         field = f"{field}.replies[{at}]"
     while len(turns) > 1 and turns[-1].get("role") != "assistant":
         turns.pop()
@@ -68,8 +68,8 @@ def _best_path(turn: Mapping[str, Any], field: str) -> Parsed:
     return Normal("conversation", parsed.messages, told)
 
 
-def _rank(numbered: tuple[int, Mapping[str, Any]]) -> tuple[float, int]:
-    at, reply = numbered
+def by_rank(at: int, reply: Mapping[str, Any]) -> tuple[float, int]:
+    """The order of replies: the best ranked first, then as they stand."""
     rank = reply.get("rank")
     return (float(rank) if isinstance(rank, (int, float)) else float("inf"), at)
 

@@ -64,9 +64,17 @@ def _system(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
+    at = names["chosen"], names["rejected"]
+    return parse_pair(row, names, (row.get(at[0]), at[0]), (row.get(at[1]), at[1]))
+
+
+def parse_pair(
+    row: Mapping[str, Any], names: Names, better: tuple[Any, str], worse: tuple[Any, str]
+) -> Parsed:
+    """The pair of two answers, each with the field in which it stands."""
     sides: list[Turns] = []
-    for key in ("chosen", "rejected"):
-        side = _side(row.get(names[key]), names[key])
+    for value, field in (better, worse):
+        side = _side(value, field)
         if isinstance(side, list):
             return side
         sides.append(side)
@@ -77,12 +85,12 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
     if prompt is None:
         prompt, chosen, rejected = _common(chosen, rejected)
         if not prompt.messages:
-            return [Wrong(names["chosen"], "no common prompt", "a prompt", "prompt.missing")]
+            return [Wrong(better[1], "no common prompt", "a prompt", "prompt.missing")]
     else:
         chosen, rejected = _after(prompt, chosen), _after(prompt, rejected)
-    for side, key in ((chosen, "chosen"), (rejected, "rejected")):
+    for side, field in ((chosen, better[1]), (rejected, worse[1])):
         if not side.messages or side.messages[-1].role != "assistant":
-            wrong = Wrong(names[key], "no answer at its end", "an assistant turn last")
+            wrong = Wrong(field, "no answer at its end", "an assistant turn last")
             return [wrong._replace(id="answer.missing")]
     return Normal(
         "preference",

@@ -22,11 +22,18 @@ from tunewright.engine.data.shapes.turns import parse_tools, parse_turns, writte
 ASKED = (
     "prompt", "question", "query", "instruction", "user", "human", "input", "problem", "inputs",
     "source", "context", "article", "document", "dialogue", "sentence", "input_text", "src",
+    "user_message", "user_input", "customer", "customer_message", "utterance", "message", "request",
+    "problem_statement", "task", "nl", "text_in", "source_text", "text", "content", "transcript",
+    "report",
 )  # fmt: skip
 ANSWERED = (
     "completion", "answer", "response", "output", "assistant", "reply", "solution", "target",
     "targets", "outputs", "summary", "bot", "gpt", "highlights", "translation", "answers",
-    "output_text", "tgt", "sql", "label_text",
+    "output_text", "tgt", "sql", "correct_answer", "correct answer", "best_answer",
+    "final_answer", "ideal", "expected_output", "expected", "ground_truth", "reference",
+    "generation", "generated_text", "canonical_solution", "model_response", "assistant_response",
+    "ai_response", "bot_response", "agent", "agent_response", "agent_reply", "reply_text", "target_text",
+    "code", "text_out", "headline",
 )  # fmt: skip
 # What a question is about, and what was thought before it was answered.
 _GIVEN = ("context", "passage", "knowledge", "contexts", "schema")
@@ -34,20 +41,15 @@ _THOUGHT = (
     "reasoning", "thinking", "reasoning_content", "rationale", "thought", "chain_of_thought",
     "complex_cot", "cot", "explanation_steps",
 )  # fmt: skip
-_LABELS = ("label", "intent", "sentiment", "emotion")
 
 
 def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
     if "prompt" in row and "completion" in row:
         return {"prompt": "prompt", "completion": "completion", **_beside(row, "prompt")}, 1.0
     asked = alias(row, ASKED, (str, list))
-    answered = alias(row, ANSWERED, (str, list, dict))
-    if asked is None or answered is None:
-        label = alias(row, _LABELS, (str,))
-        if label is None or not isinstance(row.get("text"), str):
-            return None
-        # A text and its class: classification, unless somebody says that the text alone counts.
-        return {"prompt": "text", "completion": label}, 0.6
+    answered = alias(row, ANSWERED, (str, list, dict, int, float))
+    if asked is None or answered is None or asked == answered:
+        return None
     return {"prompt": asked, "completion": answered, **_beside(row, asked)}, 0.8
 
 
@@ -70,6 +72,9 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
     if isinstance(prompt, list) and isinstance(completion, (list, dict, str)):
         return _as_turns(prompt, completion, asked_at, answered_at, tools)
     completion = _answer_of(completion)
+    if completion is _NONE:
+        told_none = Wrong(answered_at, "no answer to this question", "an answer", "answer.none")
+        return [told_none]
     wrong = [
         *text_wrong(prompt, asked_at, "text (or a list of turns, as the completion)"),
         *text_wrong(
@@ -128,13 +133,21 @@ def _as_turns(
 _AT = re.compile(r"\[(\d+)\](.*)", re.DOTALL)
 
 
+# Of a question that nothing answers, as SQuAD 2 has them on purpose.
+_NONE = object()
+
+
 def _answer_of(value: Any) -> Any:
-    """The text of answers as SQuAD has them, {"text": ["…"]}; the first of a list of texts."""
-    if isinstance(value, dict) and isinstance(value.get("text"), list):
-        value = value["text"]
-    if isinstance(value, list) and value and isinstance(value[0], str):
-        return value[0]
-    return value
+    """The text of answers as question sets have them: {"text": ["…"]}, {"value": "…"}, the first of
+    a list of either or of texts, yes and no, a number."""
+    if isinstance(value, dict):
+        name = next((name for name in ("text", "value", "input_text") if name in value), None)
+        return value if name is None else _answer_of(value[name])
+    if isinstance(value, list):
+        return _answer_of(value[0]) if value else _NONE
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) if isinstance(value, (int, float)) else value
 
 
 SHAPE = Shape(

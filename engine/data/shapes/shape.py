@@ -63,7 +63,8 @@ class Shape(NamedTuple):
     It may look at nothing that differs between rows with equal keys and types.
 
     `needs`: what must be there, for messages. `reads`: every field that is read, by its usual name.
-    `turns`: those of them that hold turns.
+    `turns`: those of them that hold turns. `otherwise` says how such rows could be read too, and
+    how to ask for that; "" where there is one way.
     """
 
     name: Format
@@ -74,6 +75,13 @@ class Shape(NamedTuple):
     turns: tuple[str, ...]
     bind: Callable[[Mapping[str, Any]], tuple[Names, float] | None]
     parse: Callable[[Mapping[str, Any], Names], Parsed]
+    otherwise: Callable[[Names], str] = lambda names: ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By name to other processes, which have the functions themselves.
+        from tunewright.engine.data.shapes.find import shape_named
+
+        return shape_named, (self.name,)
 
 
 def told(value: Any) -> str:

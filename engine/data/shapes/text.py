@@ -11,9 +11,6 @@ _NAMES = ("text", "content", "document", "body", "article", "code")
 
 
 def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
-    if {"role", "parent_id"} <= row.keys():
-        # One message of a tree a row: text alone would lose who answers whom.
-        return None
     name = alias(row, _NAMES, (str, type(None)))
     if name is None:
         return None

@@ -28,13 +28,18 @@ PAIRS = (
     ("human", "assistant"), ("user", "assistant"), ("Human", "Assistant"), ("user", "bot"),
     ("prompt", "response"), ("question", "answer"), ("input", "output"), ("user", "model"),
 )  # fmt: skip
+# What says that nothing is to be learned from a turn: OpenAI and Mistral, axolotl, XTuner.
+LEARNT = ("weight", "train", "trainable", "loss")
 # Fields of a turn that are read.
 TURN = (
     "role", "content", "from", "value", "tool_calls", "function_call", "reasoning_content",
-    "reasoning", "thinking", "name", "tool_call_id", "text", "parts",
-    *(name for pair in PAIRS for name in pair),
+    "reasoning", "thinking", "name", "tool_call_id", "text", "parts", "sender", "speaker",
+    "message", "body", "utterance",
+    *LEARNT, *(name for pair in PAIRS for name in pair),
 )  # fmt: skip
-_SAID = ("content", "value", "text", "parts")
+# Who speaks, and what is said.
+ROLE_KEYS = ("role", "sender", "speaker")
+_SAID = ("content", "value", "text", "parts", "message", "body", "utterance")
 _EXPECTED = "system, user, assistant or tool"
 
 
@@ -76,6 +81,7 @@ def parse_turns(turns: Any, field: str, ends: str = "assistant") -> Turns | list
                 before,
                 content=before.content or message.content,
                 tool_calls=(*before.tool_calls, *message.tool_calls),
+                trained=before.trained and message.trained,
             )
             messages.pop()
             fields.pop()
@@ -104,8 +110,8 @@ def is_pair(turn: Mapping[str, Any]) -> bool:
 
 
 def _role_key(turns: list[Any]) -> str:
-    first = turns[0]
-    return "from" if isinstance(first, dict) and "from" in first and "role" not in first else "role"
+    first = turns[0] if isinstance(turns[0], dict) else {}
+    return next((key for key in (*ROLE_KEYS, "from") if key in first), "role")
 
 
 def _single(turns: list[Any], field: str) -> Iterator[tuple[Any, str, str]]:
@@ -183,11 +189,13 @@ def parse_turn(turn: Any, field: str) -> Message | Wrong:
 
 
 def _said_key(turn: Mapping[str, Any]) -> str | None:
-    return next((key for key in _SAID if key in turn), None)
+    keys = [key for key in _SAID if key in turn]
+    # Some have an empty field beside the one that they fill.
+    return next((key for key in keys if turn[key] not in (None, "", [])), next(iter(keys), None))
 
 
 def _message(turn: Mapping[str, Any], at: str) -> Message | Wrong:
-    role_key = "role" if "role" in turn else "from"
+    role_key = next((key for key in ROLE_KEYS if key in turn), "from")
     said_key = _said_key(turn) or "content"
     raw_role, content = turn.get(role_key), turn.get(said_key)
     low = raw_role.strip().lower() if isinstance(raw_role, str) else None
@@ -224,6 +232,9 @@ def _message(turn: Mapping[str, Any], at: str) -> Message | Wrong:
         return Wrong(f"{at}.{said_key}", "empty text", "an answer", "answer.empty")
     if role == "user" and not content.strip():
         return Wrong(f"{at}.{said_key}", "empty text", "a question", "field.empty")
+    trained = role != "assistant" or _is_learnt(turn, at)
+    if isinstance(trained, Wrong):
+        return trained
     name, id_of = turn.get("name"), turn.get("tool_call_id")
     return Message(
         role,
@@ -232,7 +243,21 @@ def _message(turn: Mapping[str, Any], at: str) -> Message | Wrong:
         calls,
         name if role == "tool" and isinstance(name, str) else None,
         id_of if role == "tool" and isinstance(id_of, str) else None,
+        trained,
     )
+
+
+def _is_learnt(turn: Mapping[str, Any], at: str) -> bool | Wrong:
+    """Whether a turn carries loss. A share of it cannot be had: the masks are on or off."""
+    for name in LEARNT:
+        value = turn.get(name)
+        if value is None or (name == "loss" and not isinstance(value, bool)):
+            continue
+        if value not in (0, 1):
+            return Wrong(f"{at}.{name}", told(value), "1 to learn from the turn, or 0")
+        if not value:
+            return False
+    return True
 
 
 def _call_turn(content: Any, at: str) -> Message | Wrong:
@@ -343,6 +368,13 @@ def _in_order(
             said = (f"a tool's result after {before or 'nothing'}", "a call before it")
         if said:
             return [Wrong(f"{_turn(fields[index])}.{role}", *said, "role.order")]
+    if ends == "assistant" and messages[-1].role == "assistant" and not messages[-1].trained:
+        # What follows the last turn that is learned from has no effect.
+        learnt = [i for i, m in enumerate(messages) if m.role == "assistant" and m.trained]
+        if not learnt:
+            said = ("turns of the assistant that all have weight 0", "one to learn from")
+            return [Wrong(_turn(fields[-1]), *said, "answer.untrained")]
+        messages, fields = messages[: learnt[-1] + 1], fields[: learnt[-1] + 1]
     last = messages[-1].role
     at = f"{_turn(fields[-1])}.{role}"
     if ends == "assistant" and last != "assistant":

@@ -125,7 +125,7 @@ def test_a_document_of_several_splits_loses_none(tmp_path: Path) -> None:
     assert [row.value for row in raw(path)] == ROWS
     assert has_sides(path)
     assert len(read_examples(path, side="train").examples) == 5
-    assert [e.place.line for e in read_examples(path, side="eval").examples] == [6, 7]
+    assert [e.place.row for e in read_examples(path, side="eval").examples] == [6, 7]
 
 
 def test_lists_of_turns_are_rows(tmp_path: Path) -> None:

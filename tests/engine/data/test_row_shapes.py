@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tunewright.engine.data.example import Format
+from tunewright.engine.data.fixes.unify import as_trl
 from tunewright.engine.data.read import read_examples
 from tunewright.engine.data.shapes.find import SHAPES, Finder, parse_row, shape_named
 from tunewright.engine.data.shapes.shape import Normal
@@ -211,7 +212,7 @@ ROWS: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "a text and its class": (
         {"text": "q", "label": "a"},
-        "prompt_completion",
+        "classes",
         "user assistant",
     ),
 }
@@ -271,7 +272,7 @@ def test_one_message_of_a_tree_a_row_is_no_text() -> None:
     row = {"message_id": "1", "parent_id": None, "role": "prompter", "text": "q"}
     parsed = parse_row(row, Finder().find(row))
     assert isinstance(parsed, list)
-    assert (parsed[0].id, "parent_id" in parsed[0].expected) == ("shape.unknown", True)
+    assert (parsed[0].id, "parent_id" in parsed[0].expected) == ("shape.stranger", True)
 
 
 def test_confidence_is_less_where_names_tell_less() -> None:
@@ -432,3 +433,28 @@ def test_rows_of_another_training_are_told_which(tmp_path: Path, row: dict[str, 
     path.write_text(json.dumps(row) + "\n")
     with pytest.raises(Problem, match="another kind of training"):
         read_examples(path)
+
+
+def test_a_turn_of_weight_0_is_not_learned_from() -> None:
+    off, last = {"role": "assistant", "content": "x", "weight": 0}, {**A, "weight": 1}
+    row = {"messages": [Q, off, Q, last]}
+    assert [m.trained for m in normal(row).messages] == [True, False, True, True]
+    bound = Finder().find(row)
+    assert bound is not None
+    assert not bound.unread(row)
+    # axolotl's and XTuner's words for it.
+    for word in ("train", "loss"):
+        turn = {"role": "assistant", "content": "x", word: False}
+        assert not normal({"messages": [Q, turn, Q, A]}).messages[1].trained
+    # What follows the last turn that is learned from has no effect.
+    assert [m.content for m in normal({"messages": [Q, A, Q, off]}).messages] == ["q", "a"]
+    for turns, id, field in (
+        ([Q, off], "answer.untrained", "messages[1]"),
+        ([Q, {**A, "weight": 0.5}], "field.type", "messages[1].weight"),
+    ):
+        parsed = parse_row({"messages": turns}, Finder().find({"messages": turns}))
+        assert isinstance(parsed, list)
+        assert (parsed[0].id, parsed[0].field) == (id, field)
+    unified = as_trl(normal(row))["messages"]
+    assert [turn.get("weight") for turn in unified] == [None, 0, None, None]
+    assert normal({"messages": unified}) == normal(row)

@@ -69,7 +69,7 @@ def test_fields_of_turns_that_are_not_used_are_told(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
     path.write_text(json.dumps({"messages": turns}) + "\n")
     unused = read_examples(path).unused_fields
-    assert unused == {"messages[].mood": 1, "messages[].weight": 1}
+    assert unused == {"messages[].mood": 1}
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,16 @@ def test_the_mask_covers_the_answers_that_were_asked_for(renderer: Renderer) -> 
     assert whole.labels == whole.input_ids
 
 
+def test_a_turn_of_weight_0_carries_no_loss(renderer: Renderer) -> None:
+    turns = list(MULTI.messages)
+    turns[2] = Message("assistant", "uno", trained=False)
+    row = Example(tuple(turns), HERE)
+    assert "uno" not in trained_text(renderer, renderer.tokenize(row, "assistant"))
+    assert "dos" in trained_text(renderer, renderer.tokenize(row, "assistant"))
+    whole = trained_text(renderer, renderer.tokenize(row, "all"))
+    assert [word in whole for word in ("uno", "one?", "dos")] == [False, True, True]
+
+
 def test_without_a_template_eos_ends_the_completion(renderer: Renderer) -> None:
     plain = Renderer(renderer.tokenizer, None, renderer.special_tokens, renderer.stop_ids)
     tokens = plain.tokenize(

@@ -1,0 +1,180 @@
+"""Several answers to one prompt, and which is better: by scores or ranks of a list (UltraFeedback,
+Nectar, StackExchange), or by a judgement of two columns (SHP, PKU-SafeRLHF, HelpSteer2, arenas).
+The best and the worst become a pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tunewright.engine.data.readers.block import Wrong
+from tunewright.engine.data.shapes.preference import parse_pair
+from tunewright.engine.data.shapes.prompt_completion import ASKED
+from tunewright.engine.data.shapes.shape import Names, Parsed, Shape, alias, told
+
+_LISTS = ("completions", "answers", "responses", "candidates", "generations", "outputs")
+_SAID = ("response", "answer", "text", "completion", "content", "output", "body")
+# The first that an answer has judges it; a rank is better the smaller it is.
+_SCORES = (
+    "overall_score", "score", "pm_score", "reward", "rating", "fine-grained_score", "quality",
+    "helpfulness", "upvotes", "votes",
+)  # fmt: skip
+_RANKS = ("rank", "ranking")
+# Two answers in columns of their own.
+_COLUMNS = (
+    ("response_0", "response_1"), ("response_1", "response_2"), ("response_a", "response_b"),
+    ("answer_0", "answer_1"), ("answer_1", "answer_2"), ("answer_a", "answer_b"),
+    ("output_1", "output_2"), ("output_a", "output_b"), ("completion_a", "completion_b"),
+    ("completion_1", "completion_2"), ("human_ref_a", "human_ref_b"),
+    ("conversation_a", "conversation_b"), ("model_a_response", "model_b_response"),
+    ("response1", "response2"), ("summary_a", "summary_b"),
+)  # fmt: skip
+_FIRST, _SECOND = 0, 1
+_TIE = -1
+Judge = Callable[[Any], int | None]
+
+
+def _by_index(value: Any) -> int | None:
+    """0 or 1: the number of the better one."""
+    return int(value) if not isinstance(value, float) and str(value) in ("0", "1") else None
+
+
+def _by_number(value: Any) -> int | None:
+    """1 or 2."""
+    return {"1": _FIRST, "2": _SECOND, "0": _TIE}.get(str(value))
+
+
+def _by_shp(value: Any) -> int | None:
+    """SHP's label: whether the first is better."""
+    return {"1": _FIRST, "0": _SECOND}.get(str(value))
+
+
+def _by_strength(value: Any) -> int | None:
+    """Below 0 the first is better, above it the second."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return _TIE if value == 0 else (_FIRST if value < 0 else _SECOND)
+
+
+def _by_name(value: Any) -> int | None:
+    """ "model_a", "A", "first" …; a tie in any words."""
+    said = str(value).strip().lower()
+    if "tie" in said or said in ("both", "neither", "equal"):
+        return _TIE
+    names = ({"a", "1", "first", "model_a", "left"}, {"b", "2", "second", "model_b", "right"})
+    end = said.rsplit("_", 1)[-1]
+    return next((at for at, known in enumerate(names) if said in known or end in known), None)
+
+
+_JUDGES: dict[str, Judge] = {
+    "better_response_id": _by_index, "chosen_index": _by_index, "preferred_index": _by_index,
+    "preference_strength": _by_strength, "overall_preference": _by_strength,
+    "winner": _by_name, "preferred": _by_name, "better": _by_name, "verdict": _by_name,
+    "choice": _by_name, "preference": _by_number, "labels": _by_shp,
+}  # fmt: skip
+
+
+def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
+    asked = alias(row, (*ASKED, "history", "post"), (str, list))
+    beside = {} if asked is None else {"prompt": asked}
+    if asked is None and isinstance(row.get("question"), dict) and "full_text" in row["question"]:
+        beside = {"prompt": "question.full_text"}
+    system = alias(row, ("system", "system_prompt"), (str,))
+    beside |= {} if system is None else {"system": system}
+    listed = alias(row, _LISTS, (list,))
+    if listed is not None and asked is not None and row[listed]:
+        first = row[listed][0]
+        judged = isinstance(first, dict) and _judged_by(first) is not None
+        if judged and any(name in first for name in _SAID):
+            return {"answers": listed, **beside}, 0.8
+    for names in _COLUMNS:
+        pair = [alias(row, (name,), (str, list)) for name in names]
+        judge = alias(row, tuple(_JUDGES), (str, int, float))
+        scores = _scores_beside(row, names)
+        if None in pair or (judge is None and not scores):
+            continue
+        two = {"first": str(pair[0]), "second": str(pair[1])}
+        if judge is not None:
+            return {**two, "judge": judge, **beside}, 0.8
+        return {**two, "score_first": scores[0], "score_second": scores[1], **beside}, 0.8
+    return None
+
+
+def _scores_beside(row: Mapping[str, Any], names: tuple[str, str]) -> list[str]:
+    """score_0 and score_1 beside answer_0 and answer_1."""
+    ends = [name[-1] for name in names]
+    for word in ("score_", "rating_", "reward_", "score"):
+        found = [alias(row, (word + end,), (int, float)) for end in ends]
+        if None not in found:
+            return [str(name) for name in found]
+    return []
+
+
+def _judged_by(answer: Mapping[str, Any]) -> str | None:
+    return next(
+        (name for name in (*_SCORES, *_RANKS) if _number(answer.get(name)) is not None), None
+    )
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
+    if "answers" in names:
+        return _of_list(row, names)
+    sides = [(row.get(names[key]), names[key]) for key in ("first", "second")]
+    if "judge" in names:
+        at = names["judge"]
+        better = _JUDGES[at.lower()](row.get(at))
+    else:
+        at = names["score_first"]
+        scores = [_number(row.get(names[key])) for key in ("score_first", "score_second")]
+        if scores[0] is None or scores[1] is None:
+            better = None
+        else:
+            better = _TIE if scores[0] == scores[1] else int(scores[1] > scores[0])
+    if better is None:
+        return [Wrong(at, told(row.get(at)), "which of the two is better", "label.missing")]
+    if better == _TIE:
+        return [Wrong(at, "neither is better", "a better answer and a worse one", "pair.tie")]
+    return parse_pair(row, names, sides[better], sides[1 - better])
+
+
+def _of_list(row: Mapping[str, Any], names: Names) -> Parsed:
+    at = names["answers"]
+    answers = row.get(at)
+    if not isinstance(answers, list):
+        return [Wrong(at, told(answers), "a list of answers with scores")]
+    judged: list[tuple[float, int, Any, str]] = []
+    for number, answer in enumerate(answers):
+        by = _judged_by(answer) if isinstance(answer, dict) else None
+        said = None if by is None else next((name for name in _SAID if name in answer), None)
+        if by is None or said is None:
+            # Some answers of large sets were never judged.
+            continue
+        score = _number(answer[by]) or 0.0
+        score = -score if by in _RANKS else score
+        judged.append((score, -number, answer[said], f"{at}[{number}].{said}"))
+    if len(judged) < 2 or max(judged)[0] == min(judged)[0]:
+        found = "fewer than two answers with scores" if len(judged) < 2 else "equal scores"
+        return [Wrong(at, found, "a better answer and a worse one", "pair.tie")]
+    by_score = sorted(judged, key=lambda one: one[:2])
+    return parse_pair(row, names, by_score[-1][2:], by_score[0][2:])
+
+
+SHAPE = Shape(
+    name="ranked",
+    kind="preference",
+    title="several answers, and which is better",
+    needs=("prompt", "answers"),
+    reads=("prompt", "answers", "first", "second", "judge", "system"),
+    turns=(),
+    bind=_bind,
+    parse=_parse,
+)

@@ -1,0 +1,118 @@
+"""Rows that are known and are no examples of text to learn: what they are, and what could be made
+of them. Nothing of them is guessed at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+
+class Stranger(NamedTuple):
+    """`sees` looks at keys and types alone, as `Shape.bind` does."""
+
+    what: str
+    cure: str
+    sees: Callable[[Mapping[str, Any]], bool]
+
+
+_TAGS = ("ner_tags", "tags", "pos_tags", "chunk_tags", "labels", "ner", "bio_tags")
+_WORDS = ("tokens", "words")
+_ANSWERED = ("answer", "response", "output", "completion", "summary", "messages", "conversations")
+_SPANS = ("entities", "spans", "ents")
+_PIXELS = ("image", "images", "img", "video", "audio", "speech", "pixel_values", "image_path")
+_SAYING = ("messages", "conversations", "conversation", "text", "prompt", "question", "texts")
+
+
+def _list_of(row: Mapping[str, Any], names: tuple[str, ...], kinds: tuple[type, ...]) -> bool:
+    return any(
+        isinstance(row.get(name), list) and row[name] and isinstance(row[name][0], kinds)
+        for name in names
+    )
+
+
+def _is_marked(row: Mapping[str, Any]) -> bool:
+    if any(name in row for name in _ANSWERED):
+        return False
+    for name in (*_SPANS, "label", "labels"):
+        marks = row.get(name)
+        first = marks[0] if isinstance(marks, list) and marks else None
+        if isinstance(first, list) or (isinstance(first, dict) and "start" in first):
+            return True
+    return False
+
+
+def _is_chat_log(row: Mapping[str, Any]) -> bool:
+    """Slack's messages, one a row; Discord's, Telegram's and Teams' in a list."""
+    if {"ts", "text"} <= row.keys() and ("user" in row or row.get("type") == "message"):
+        return True
+    if {"author", "content", "timestamp"} <= row.keys() and isinstance(row["author"], dict):
+        return True
+    if {"from", "from_id", "date", "text"} <= row.keys():
+        return True
+    turns = row.get("messages")
+    first = turns[0] if isinstance(turns, list) and turns else None
+    return (
+        isinstance(first, dict)
+        and "role" not in first
+        and (
+            (
+                "author" in first
+                and isinstance(first["author"], dict)
+                and "role" not in first["author"]
+            )
+            or {"user", "ts"} <= first.keys()
+            or {"from_id", "date"} <= first.keys()
+            or {"sender_name", "timestamp_ms"} <= first.keys()
+        )
+    )
+
+
+STRANGERS = (
+    Stranger(
+        "one message of a tree",
+        "a conversation a row: join the messages of a tree by parent_id",
+        lambda row: {"role", "parent_id"} <= row.keys(),
+    ),
+    Stranger(
+        "tokens that are already numbered",
+        "the texts that they were made of: Tunewright makes the tokens, with the model's own "
+        "tokenizer and template",
+        lambda row: _list_of(row, ("input_ids",), (int,)),
+    ),
+    Stranger(
+        "words with a tag each",
+        "a text as the prompt, and what is to be found in it as the completion, e.g. as JSON: a "
+        "model that writes cannot learn a tag a word",
+        lambda row: _list_of(row, _WORDS, (str,)) and _list_of(row, _TAGS, (int, str)),
+    ),
+    Stranger(
+        "marked places in a text",
+        "a text as the prompt, and what is to be found in it as the completion, e.g. as JSON",
+        lambda row: isinstance(row.get("text"), str) and _is_marked(row),
+    ),
+    Stranger(
+        "a message of a chat log, where nobody is the assistant",
+        'a conversation a row, {"messages": [{"role": "user", …}, {"role": "assistant", …}]}, '
+        "with the turns of who is to be learned from as the assistant's",
+        _is_chat_log,
+    ),
+    Stranger(
+        "pictures or sound without a text to learn",
+        "rows of text: Tunewright tunes models that read and write text alone",
+        lambda row: (
+            any(name in row for name in _PIXELS)
+            and not any(name in row for name in _SAYING)
+            and not any(isinstance(value, str) and key not in _PIXELS for key, value in row.items())
+        ),
+    ),
+    Stranger(
+        "numbers alone",
+        "rows with a text to learn from, and its answer",
+        lambda row: len(row) > 1 and all(isinstance(value, (int, float)) for value in row.values()),
+    ),
+)
+
+
+def known(row: Mapping[str, Any]) -> Stranger | None:
+    """What such a row is, if it is one of these."""
+    return next((stranger for stranger in STRANGERS if stranger.sees(row)), None)

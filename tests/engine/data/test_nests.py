@@ -1,0 +1,135 @@
+"""Records that hold several rows, and rows of several records; places that are true."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tunewright.engine.data.inspect import check_data
+from tunewright.engine.data.read import read_examples
+from tunewright.engine.data.readers.block import RawRow
+from tunewright.engine.data.sources import find_sources
+
+QAS = [
+    {"question": "who?", "id": "1", "answers": [{"text": "a {", "answer_start": 0}]},
+    {"question": "when?", "id": "2", "answers": [{"text": "b", "answer_start": 4}]},
+]
+SQUAD = {
+    "version": "1.1",
+    "data": [
+        {"title": "T", "paragraphs": [{"context": 'a { \\" b', "qas": QAS}]},
+        {"title": "U", "paragraphs": [{"context": "c", "qas": QAS[:1]}]},
+    ],
+}
+TREE = [
+    {"message_id": "1", "parent_id": None, "role": "prompter", "text": "q", "lang": "en"},
+    {"message_id": "2", "parent_id": "1", "role": "assistant", "text": "worse", "rank": 1},
+    {"message_id": "3", "parent_id": "1", "role": "assistant", "text": "a", "rank": 0},
+    {"message_id": "4", "parent_id": "3", "role": "prompter", "text": "and?"},
+    {"message_id": "5", "parent_id": None, "role": "prompter", "text": "r"},
+    {"message_id": "6", "parent_id": "5", "role": "assistant", "text": "b"},
+]
+
+
+def lines_of(rows: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def raw(path: Path) -> list[RawRow]:
+    return [row for s in find_sources(path) for block in s.blocks() for row in block.rows()]
+
+
+def test_questions_of_paragraphs_are_rows_at_their_own_lines(tmp_path: Path) -> None:
+    path = tmp_path / "squad.json"
+    text = json.dumps(SQUAD, indent=2)
+    path.write_text(text)
+    rows = raw(path)
+    assert [row.value["question"] for row in rows] == ["who?", "when?", "who?"]
+    assert rows[0].value["context"] == 'a { \\" b'
+    at = text.split("\n")
+    for row in rows:
+        assert (at[row.line - 1].strip(), at[row.line].strip()[:10]) == ("{", '"question"')
+    assert [row.row for row in rows] == [1, 2, 3]
+    found = read_examples(path).examples
+    assert found[1].messages[0].content == 'when?\n\na { \\" b'
+    assert [e.messages[-1].content for e in found] == ["a {", "b", "a {"]
+
+
+def test_on_one_line_the_row_tells(tmp_path: Path) -> None:
+    path = tmp_path / "squad.json"
+    path.write_text(json.dumps(SQUAD))
+    assert [str(e.place) for e in read_examples(path).examples] == [
+        f"{path} row 1",
+        f"{path}:1 row 2",
+        f"{path}:1 row 3",
+    ]
+
+
+def test_an_article_a_line_is_read_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "squad.jsonl"
+    path.write_text(lines_of(SQUAD["data"]))
+    assert [(row.line, row.row) for row in raw(path)] == [(1, 1), (1, 2), (2, 3)]
+
+
+def test_instances_of_an_instruction_are_rows(tmp_path: Path) -> None:
+    rows = [{"instruction": "i", "instances": [{"input": x, "output": x + "!"} for x in "xy"]}] * 2
+    path = tmp_path / "seed.jsonl"
+    path.write_text(lines_of(rows))
+    found = read_examples(path).examples
+    assert [e.messages[0].content for e in found] == ["i\n\nx", "i\n\ny"] * 2
+    report = check_data(path)
+    assert [f.count for f in report.findings if f.id == "rows.nested"] == [4]
+
+
+def test_messages_of_trees_are_joined_whatever_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "flat.jsonl"
+    for order in (TREE, TREE[::-1]):
+        path.write_text(lines_of(order))
+        found = read_examples(path).examples
+        said = [[message.content for message in e.messages] for e in found]
+        assert sorted(said) == [["q", "a"], ["r", "b"]]
+    circle = [{**TREE[0], "parent_id": "2"}, TREE[1], *TREE[4:]]
+    path.write_text(lines_of(circle))
+    assert [row.wrong and row.wrong.field for row in raw(path)] == [None, "parent_id", "parent_id"]
+
+
+def test_rows_that_hold_lists_stay_rows(tmp_path: Path) -> None:
+    row = {"question": "q", "answer": "a", "sources": [{"text": "t"}, {"text": "u"}]}
+    path = tmp_path / "d.jsonl"
+    path.write_text(lines_of([row]))
+    assert [one.value for one in raw(path)] == [row]
+    assert find_sources(path)[0].holds_rows
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_rows_of_an_array_stand_on_their_lines(tmp_path: Path, indent: int | None) -> None:
+    path = tmp_path / "d.json"
+    rows = [{"prompt": f"q{n}", "completion": "two\nlines"} for n in range(3)]
+    path.write_text(json.dumps(rows, indent=indent))
+    assert [row.line for row in raw(path)] == ([1, 1, 1] if indent is None else [2, 6, 10])
+    path.write_text("".join(json.dumps(row, indent=1) + "\n\n" for row in rows))
+    assert [row.line for row in raw(path)] == [1, 6, 11]
+    path.write_text(json.dumps({"about": "x", "rows": rows}, indent=1))
+    assert [row.line for row in raw(path)] == [4, 8, 12]
+
+
+def test_rows_that_are_equal_on_one_line_count_each(tmp_path: Path) -> None:
+    path = tmp_path / "d.json"
+    path.write_text(json.dumps([{"prompt": "q", "completion": ""}] * 4))
+    [empty] = [f for f in check_data(path).findings if f.id == "answer.empty"]
+    assert empty.count == 4
+    assert [(p.line, p.row) for p in empty.places] == [(1, 1), (1, 2), (1, 3), (1, 4)]
+
+
+def test_a_table_has_rows_and_no_lines(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    path = tmp_path / "d.parquet"
+    rows = [{"prompt": "q", "completion": "" if n == 2 else "a"} for n in range(4)]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    [empty] = [f for f in check_data(path).findings if f.id == "answer.empty"]
+    assert (empty.places[0].line, str(empty.places[0])) == (3, f"{path} row 3:completion")
