@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from tunewright.hardware.errors import Problem
 
@@ -160,8 +161,15 @@ def _shards(folder: Path) -> set[str]:
     if not index.is_file():
         return set()
     try:
-        names = set(json.loads(index.read_bytes())["weight_map"].values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        names = set(msgspec.json.decode(index.read_bytes())["weight_map"].values())
+    except (
+        OSError,
+        msgspec.DecodeError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise Problem(
             f"{index} cannot be read",
             why=f"{type(error).__name__}: {error}",

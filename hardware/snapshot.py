@@ -176,6 +176,10 @@ class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     p2p_why: str | None = None
 
 
+# `Trouble.what` of a normal state, no fault: nothing on the bus, and no driver.
+NO_GPU = "No NVIDIA GPU was found"
+
+
 class Trouble(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why a part of the machine could not be read; a state to show, never a crash."""
 

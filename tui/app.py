@@ -9,9 +9,9 @@ import contextlib
 import os
 import traceback
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from importlib import import_module
-from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -20,33 +20,26 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input
 
-from tunewright.engine.devices import AUTO
-from tunewright.engine.environment import read_environment
 from tunewright.engine.files import write_atomic
 from tunewright.engine.homes import state_home
-from tunewright.engine.run.rundir import RunDir
-from tunewright.engine.run.view import RunView
-from tunewright.engine.session import Environment, Session
+from tunewright.engine.run.rundir import RunDir, living_runs
 from tunewright.engine.text import plain
 from tunewright.hardware.errors import Exit, Problem
 from tunewright.hardware.snapshot import Snapshot
+from tunewright.tui import boxes
 from tunewright.tui.ascii import AsciiFilter
 from tunewright.tui.commands import COMMANDS, Command, of_pane, on_key
-from tunewright.tui.ended import Endings, living_runs, notify
 from tunewright.tui.frame import bar_line, bench_line, path_line
 from tunewright.tui.line import LineApp
-from tunewright.tui.looking import look_at_model, look_at_rows
 from tunewright.tui.panes.pane import MOST_COPIED, Pane
-from tunewright.tui.screens.ask import Ask
 from tunewright.tui.screens.dialog import Dialog
-from tunewright.tui.screens.keys import key_lines
-from tunewright.tui.screens.palette import Palette
-from tunewright.tui.screens.text import LongText, box_width
-from tunewright.tui.screens.trouble import Trouble
 from tunewright.tui.steps import RUNS, STEPS, after, before, step
 from tunewright.tui.widgets.gauge import Gauge
 from tunewright.tui.widgets.lines import Lines
-from tunewright.tui.workbench import Workbench, with_result
+from tunewright.tui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from tunewright.tui.lookout import Lookout
 
 T = TypeVar("T")
 
@@ -66,11 +59,6 @@ PANES = {
 # The fit gauge stays on screen from here to the end of training.
 GAUGED = ("model", "method", "train")
 
-LOOK_SECONDS = 1.0
-# Runs take minutes: that one has ended is told within this time.
-ENDINGS_SECONDS = 2.0
-# Model and data are looked at after this, whatever becomes of reading a run.
-RUN_FIRST_SECONDS = 5.0
 SMALLEST = (40, 12)
 
 
@@ -129,14 +117,8 @@ class TunewrightApp(LineApp):
         self.plain_ascii = plain_ascii
         self.notify_command = notify
         self._typed_before = keys
-        self._here = machine or _ThisMachine()
-        self._machine = self._here if invented is None else lambda: invented
-        # The device that was chosen here, while another machine is planned on.
-        self._device_here: str | None = None
-        self._endings = Endings()
-        self._looking_for_endings = False
-        self._said_while_looking = False
-        self._look_held = False
+        self._here = machine
+        self._invented = invented
         # What closed the screen when it was not the person.
         self.fault: Problem | None = None
         if plain_ascii:
@@ -159,23 +141,19 @@ class TunewrightApp(LineApp):
         await self._open(self.alone or self._first_pane())
         for key in self._typed_before:
             self.simulate_key(key)
-        # Threads that import libraries would hold up the first paint.
-        self.call_after_refresh(self._start_looking)
+        # What it looks with is imported in a thread, and would hold up the first paint.
+        self.call_after_refresh(
+            self.in_thread,
+            lambda: import_module("tunewright.tui.lookout"),
+            lambda _: self.lookout.start(),
+        )
 
-    def _start_looking(self) -> None:
-        self._look_at_machine()
-        # A run that is being read comes first: looking at model and data would double its time.
-        self._look_held = True
-        if self.pane.reading:
-            self.set_timer(RUN_FIRST_SECONDS, self.run_is_read)
-        else:
-            self.run_is_read()
-        self.set_interval(LOOK_SECONDS, self._look_live)
-        own = self.bench.run()
-        if own is not None:
-            self.run_over(own)
-        self._look_for_endings()
-        self.set_interval(ENDINGS_SECONDS, self._look_for_endings)
+    @cached_property
+    def lookout(self) -> Lookout:
+        """Who looks at machine, model, rows and runs, from the first paint on."""
+        from tunewright.tui.lookout import Lookout
+
+        return Lookout(self, self._here, self._invented, self.notify_command)
 
     def _first_pane(self) -> str:
         """Where the person was, unless a run is in progress: that one is offered first."""
@@ -245,11 +223,11 @@ class TunewrightApp(LineApp):
 
     def trouble(self, problem: Problem) -> None:
         """Say what, why and cure, with the cure to copy."""
-        self.push_screen(Trouble(problem))
+        self.push_screen(boxes.trouble(problem))
 
     def confirm(self, question: str, detail: str, then: Callable[[], Any]) -> None:
         """Ask before something cannot be undone; No is the default."""
-        self.push_screen(Ask(question, detail), lambda yes: then() if yes else None)
+        self.push_screen(boxes.ask(question, detail), lambda yes: then() if yes else None)
 
     def run_shown(self) -> RunDir | None:
         """The run that Train, Prove and Ship show: the one attached to, or the session's last."""
@@ -261,43 +239,7 @@ class TunewrightApp(LineApp):
         self.attach = None if run is None or (own and own.path == run.path) else run
         await self._go(RUNS.id if run is None else "train")
 
-    # -- runs that end
-
-    def _look_for_endings(self) -> None:
-        if not self._looking_for_endings:
-            self._looking_for_endings = True
-            self.in_thread(self._endings.look, self._found_endings)
-
-    def _found_endings(self, found: tuple[frozenset[Path], list[RunView]]) -> None:
-        self._looking_for_endings = False
-        living, ended = found
-        own = self.bench.run()
-        self.bench.run_lives = own is not None and own.path in living
-        for now in ended:
-            self.bell()
-            self.notice(f"{now.record.id}: {now.state}")
-            if self.notify_command:
-                self._notify(self.notify_command, now)
-            if own is not None and now.record.id == own.read_record().id:
-                self.run_over(own)
-
-    def _notify(self, command: str, now: RunView) -> None:
-        def complain(text: str) -> None:
-            self.from_thread(self.notice, text)
-
-        self.run_worker(lambda: notify(command, now.record.id, now.state, complain), thread=True)
-
-    def run_over(self, run: RunDir) -> None:
-        """The session's run has ended: what it gave is recorded, for replays to be held against."""
-        session = self.bench.session
-
-        def take(after: Session | None) -> None:
-            if after is not None and not self.bench.ran(session, after):
-                self.run_over(run)
-
-        self.in_thread(lambda: with_result(session, run), take)
-
-    # -- what is looked at
+    # -- threads
 
     def in_thread(self, work: Callable[[], T], then: Callable[[T], Any]) -> None:
         """Do `work` in a thread, `then` with its result here. A `Problem` is shown."""
@@ -316,95 +258,8 @@ class TunewrightApp(LineApp):
         if self.is_running:
             self.call_from_thread(call, *arguments)
 
-    def _look_live(self) -> None:
-        if self.live_due("machine"):
-            self._look_at_machine()
-
-    def _look_at_machine(self) -> None:
-        known, machine = self.bench.environment, self._machine
-
-        def look() -> tuple[Callable[[], Snapshot], Snapshot, Environment | None]:
-            snapshot = machine()
-            return machine, snapshot, None if known else read_environment(snapshot.host)
-
-        self.run_worker(
-            lambda: self.from_thread(self._saw, *look()),
-            thread=True,
-            group="machine",
-            exclusive=True,
-        )
-
-    def _say_unsaved(self) -> None:
-        unsaved = self.bench.saver.trouble
-        if unsaved is not None:
-            where = unsaved.filename or self.bench.path
-            self.notice(f"NOT SAVED: {unsaved.strerror or unsaved}: {plain(str(where))}")
-
-    def plan_on(self, machine: Snapshot | None) -> None:
-        """Plan on `machine` from now on; None is the machine at hand."""
-        bench = self.bench
-        if machine is not None and self._device_here is None:
-            self._device_here = bench.inputs.device
-        device = AUTO if machine is not None else self._device_here
-        self._machine = self._here if machine is None else lambda: machine
-        bench.leave_machine()
-        if device is not None and bench.inputs.device != "cpu":
-            bench.answer(device=device)
-        if machine is None:
-            self._device_here = None
-        self._look_at_machine()
-        self.show_all()
-
-    def _saw(
-        self,
-        machine: Callable[[], Snapshot],
-        snapshot: Snapshot,
-        environment: Environment | None,
-    ) -> None:
-        if machine is not self._machine:
-            # Another machine was named while this one was being read.
-            return
-        if self.bench.saw(snapshot, environment) or self.pane.STEP == "machine":
-            self.show_all()
-        else:
-            self.show_frame()
-        self._say_unsaved()
-
-    def look_again(self) -> None:
-        """Look at model and data; what is known of them already stays until then."""
-        bench, ticket = self.bench, self.bench.ticket
-        inputs, base, model = bench.inputs, bench.base, bench.model
-
-        def look() -> None:
-            found = model or look_at_model(
-                inputs, base, lambda line: self.from_thread(self._looking_says, line)
-            )
-            self.from_thread(self._found, ticket, found, "model")
-            rows = look_at_rows(inputs, base, found)
-            self.from_thread(self._found, ticket, rows, "data")
-
-        if bench.model is None or bench.data is None:
-            self.run_worker(look, thread=True, group="look")
-
-    def run_is_read(self) -> None:
-        """What was held back for a run's sake may be looked at."""
-        if self._look_held:
-            self._look_held = False
-            self.look_again()
-
-    def _looking_says(self, line: str) -> None:
-        self._said_while_looking = True
-        self.notice(line)
-
-    def _found(self, ticket: int, what: Any, kind: str) -> None:
-        if self.bench.found(ticket, what, kind):
-            if self._said_while_looking and kind == "data":
-                self._said_while_looking = False
-                self.notice("")
-            self.show_all()
-
     def on_pane_changed(self, message: Pane.Changed) -> None:
-        self.look_again()
+        self.lookout.look_again()
         self.show_all()
 
     async def on_pane_go(self, message: Pane.Go) -> None:
@@ -480,7 +335,7 @@ class TunewrightApp(LineApp):
         await self._go(to)
 
     def action_palette(self) -> None:
-        if isinstance(self.screen, Palette):
+        if self.screen.name == boxes.PALETTE:
             return
         pane = self.pane.STEP
         commands = [(c, self.why_not(c.name)) for c in of_pane(pane)]
@@ -493,7 +348,7 @@ class TunewrightApp(LineApp):
             else:
                 await self.do(next(c for c, _ in commands if c.name == name))
 
-        self.push_screen(Palette(commands), chosen)
+        self.push_screen(boxes.palette(commands), chosen)
 
     def _fatal_error(self) -> None:
         """A fault of ours: Textual would print its locals, and with them the person's data."""
@@ -535,21 +390,13 @@ class TunewrightApp(LineApp):
 
     def do_help(self) -> None:
         commands = [(c, self.why_not(c.name)) for c in of_pane(self.pane.STEP)]
-        # With it comes a reader of TOML.
-        from tunewright.tui.screens.guide import guide_lines
-
-        at, width = step(self.pane.STEP), box_width(self)
-        lines = [*key_lines(commands, width), *guide_lines(at.id, width)]
-        self.push_screen(LongText(f"{at.title}: {at.question}", lines))
+        self.push_screen(boxes.keys(self, step(self.pane.STEP), commands))
 
     def do_quit(self) -> None:
         self.exit(0)
 
     def do_fresh(self) -> None:
-        self.bench.model = self.bench.data = None
-        self.bench.ticket += 1
-        self.look_again()
-        self._looking_says("looking at machine, model and data again")
+        self.lookout.look_anew()
 
     def do_copy(self) -> None:
         text = self.pane.copied()
@@ -577,22 +424,6 @@ class TunewrightApp(LineApp):
             self.set_focus(focus)
             if not event.value:
                 event.input.display = False
-
-
-class _ThisMachine:
-    """The machine now. What reads it is imported at the first look, which a thread takes once the
-    first paint is done."""
-
-    def __init__(self) -> None:
-        self._watch: Callable[[], Snapshot] | None = None
-
-    def __call__(self) -> Snapshot:
-        if self._watch is None:
-            from tunewright.engine.places import places
-            from tunewright.hardware.watch import Watch
-
-            self._watch = Watch(places())
-        return self._watch()
 
 
 def _light_terminal() -> bool:

@@ -9,18 +9,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from tunewright.engine.run.lock import is_locked
-from tunewright.engine.run.rundir import RunDir, known_runs
+from tunewright.engine.run.rundir import RunDir, living_runs
 from tunewright.engine.run.view import RunView, view
 from tunewright.hardware.errors import Problem
 
 # A command that tells a person something is done by then; one that hangs must not stay for ever.
 NOTIFY_SECONDS = 60.0
-
-
-def living_runs() -> list[RunDir]:
-    """Runs in the index whose supervisor lives on this host, in order of their ids."""
-    return [run for run in known_runs() if is_locked(run.lock)]
 
 
 class Endings:

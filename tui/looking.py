@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tunewright.engine.homes import cache_home
-from tunewright.engine.model import resolve_model
-from tunewright.engine.model_fingerprint import model_fingerprint
 from tunewright.engine.session import DataInput, Inputs
 from tunewright.hardware.errors import Problem
-from tunewright.hardware.shapes import ModelShape, read_shape
+from tunewright.hardware.shapes import ModelShape
 
 if TYPE_CHECKING:
     from tunewright.engine.data.example import DataFacts
@@ -55,7 +52,10 @@ def look_at_model(inputs: Inputs, base: Path, say: Callable[[str], None]) -> Mod
     """Find and read the model; the demo model is fetched when it is not there yet (`say` tells)."""
     from tunewright.engine.data.tokens import Renderer
     from tunewright.engine.demo.smollm2 import ensure_demo_model
-    from tunewright.engine.model import DEMO_MODEL
+    from tunewright.engine.homes import cache_home
+    from tunewright.engine.model import DEMO_MODEL, resolve_model
+    from tunewright.engine.model_fingerprint import model_fingerprint
+    from tunewright.hardware.shapes import read_shape
 
     try:
         if inputs.model == DEMO_MODEL:

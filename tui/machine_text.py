@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from tunewright.engine.devices import holders
 from tunewright.engine.text import place, plain, shorten, size
 from tunewright.hardware.capability import needs
-from tunewright.hardware.nvml.troubles import NO_GPU
-from tunewright.hardware.snapshot import Activity, Disk, Gpu, Pair, Snapshot, Trouble
+from tunewright.hardware.snapshot import NO_GPU, Activity, Disk, Gpu, Pair, Snapshot, Trouble
 from tunewright.tui.history import memory_share
 
 _GIB = 1 << 30

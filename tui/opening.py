@@ -77,19 +77,23 @@ class Typed:
         self._in = descriptor
         self._before = termios.tcgetattr(descriptor)
         self._keys: list[str] = []
-        self._stop = threading.Event()
+        # Closing the second end wakes the thread: whoever waits for it waits for nothing else.
+        self._wake: int | None
+        self._woken, self._wake = os.pipe()
         tty.setcbreak(descriptor)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
-        while not self._stop.is_set():
-            ready, _, _ = select.select([self._in], [], [], 0.05)
-            if not ready:
-                continue
+        while True:
+            ready, _, _ = select.select([self._in, self._woken], [], [])
+            if self._woken in ready:
+                return
             typed = os.read(self._in, 1024)
+            if not typed:
+                return
             if typed in (b"q", b"\x04"):
-                self.close()
+                self._give_back()
                 sys.stdout.write("\x1b[?1049l")
                 sys.stdout.flush()
                 os._exit(0)
@@ -97,13 +101,22 @@ class Typed:
 
     def taken(self) -> list[str]:
         """The keys so far, by Textual's names; nothing more is read."""
-        self._stop.set()
-        self._thread.join()
+        self._stop()
         return self._keys
+
+    def _stop(self) -> None:
+        if self._wake is not None:
+            os.close(self._wake)
+            self._wake = None
+            self._thread.join()
+            os.close(self._woken)
 
     def close(self) -> None:
         """Give the terminal back as it was."""
-        self._stop.set()
+        self._stop()
+        self._give_back()
+
+    def _give_back(self) -> None:
         termios.tcsetattr(self._in, termios.TCSANOW, self._before)
 
 

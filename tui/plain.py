@@ -27,7 +27,8 @@ from tunewright.hardware.whatif import imagine
 from tunewright.tui import say
 from tunewright.tui.looking import DataFound, ModelFound, look_at_model, look_at_rows
 from tunewright.tui.on_bench import answers_on, facts_on
-from tunewright.tui.workbench import Workbench, with_result
+from tunewright.tui.planning import with_result
+from tunewright.tui.workbench import Workbench
 
 
 class _Left(Exception):

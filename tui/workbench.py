@@ -11,17 +11,14 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tunewright.engine.demo.session import demo_session
-from tunewright.engine.evidence.decision import Decided
 from tunewright.engine.homes import sessions_home
 from tunewright.engine.model import DEMO_DATA, is_hub_id
 from tunewright.engine.plan import Plan
-from tunewright.engine.planner import make_plan, recorded_by
-from tunewright.engine.results import read_decision
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.session import (
     VERSION,
@@ -39,6 +36,9 @@ from tunewright.hardware.snapshot import Snapshot
 from tunewright.tui.history import History
 from tunewright.tui.looking import DataFound, ModelFound
 from tunewright.tui.saver import Saver
+
+if TYPE_CHECKING:
+    from tunewright.engine.evidence.decision import Decided
 
 # The plan is made anew when the free memory of the device moves by more than this share of it.
 FREE_MOVED = 0.02
@@ -219,20 +219,15 @@ class Workbench:
         recorded = self.recorded()
         if recorded is None:
             return
+        # Whoever looked at the rows has imported it in a thread (see `lookout`).
+        from tunewright.tui.planning import planned_session
+
         try:
-            self.plan = make_plan(self.inputs, recorded)
+            self.session = planned_session(self.session, recorded)
         except Problem as problem:
             self.plan = problem
             return
-        self._planned_on = self.snapshot
-        before = self.session.recorded
-        planned = Session(VERSION, self.inputs, self.plan, recorded)
-        if before is not None and before.expect is not None and _run_alike(self.session, planned):
-            # Its environment was the run's own, and with it the threads that decide the digits.
-            recorded = msgspec.structs.replace(
-                recorded, expect=before.expect, environment=before.environment
-            )
-        self.session = msgspec.structs.replace(planned, recorded=recorded)
+        self.plan, self._planned_on = self.session.plan, self.snapshot
         self._save_session()
 
     def recorded(self) -> Recorded | None:
@@ -291,40 +286,13 @@ class Workbench:
         return RunDir(Path(self.place.run))
 
     def ran(self, before: Session, after: Session) -> bool:
-        """Take the session with what its run gave (see `with_result`); False when it has changed
-        since it was `before`."""
+        """Take the session with what its run gave (`planning.with_result`); False when it has
+        changed since it was `before`."""
         if self.session is not before:
             return False
         self.session = after
         self._save_session()
         return True
-
-
-def with_result(session: Session, run: RunDir) -> Session | None:
-    """The session with what `run` gave. None when that is recorded already, the run is not done, or
-    it did something else. Reads all events of the run; a `Problem` when its files are damaged."""
-    if session.recorded is None or session.recorded.expect is not None:
-        return None
-    ended = run.read_exit()
-    if ended is None or ended.state != "done":
-        return None
-    return recorded_by(run, session) if _run_alike(session, load_session(run.session)) else None
-
-
-def _run_alike(a: Session, b: Session) -> bool:
-    """Whether two sessions train the same: what was free when they were planned may differ."""
-    if a.plan is None or b.plan is None or a.recorded is None or b.recorded is None:
-        return False
-
-    def said(session: Session, plan: Plan) -> list[Any]:
-        data = session.inputs.data
-        settings = {key: decision.value for key, decision in plan.settings.items()}
-        return [
-            plan.method.value, plan.device.value, settings, plan.stages, session.inputs.seed,
-            data.fingerprint, data.eval_fingerprint, data.eval_fraction,
-        ]  # fmt: skip
-
-    return a.recorded.model == b.recorded.model and said(a, a.plan) == said(b, b.plan)
 
 
 def _moved(before: Snapshot, now: Snapshot) -> bool:
@@ -357,8 +325,13 @@ def _read_place(session: Path) -> Place:
 def _read_decided(run: RunDir | None) -> Decided | None:
     """What an evidence run decided; None while it goes on, and where it cannot be read: the Goal
     step tells why, and measures again."""
+    if run is None:
+        return None
+    # Few sessions have one, and with it come the rules and all results that a run can have.
+    from tunewright.engine.results import read_decision
+
     try:
-        return None if run is None else read_decision(run)
+        return read_decision(run)
     except Problem:
         return None
 

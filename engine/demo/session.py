@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 from tunewright.engine.decide.answers import Answers
-from tunewright.engine.demo.smollm2 import ensure_demo_model
-from tunewright.engine.homes import cache_home, sessions_home
-from tunewright.engine.session import VERSION, DataInput, Inputs, Session, save_session
+from tunewright.engine.session import VERSION, DataInput, Inputs, Session
 
 # Half of the rows once, about 23,000 tokens: a matter of minutes on two cores, and enough.
 OVERRIDES = {
@@ -46,16 +41,3 @@ def demo_session() -> Session:
             answers=ANSWERS,
         ),
     )
-
-
-def prepare_demo(say: Callable[[str], None]) -> Path:
-    """Have the model in the cache and the session on disk; the session's path.
-
-    A session that is already there is kept: it holds what the last run recorded.
-    """
-    ensure_demo_model(cache_home(), say)
-    path = sessions_home() / "demo" / "session.json"
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        save_session(demo_session(), path)
-    return path

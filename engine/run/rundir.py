@@ -12,6 +12,7 @@ import msgspec
 
 from tunewright.engine.files import write_atomic
 from tunewright.engine.homes import index_home
+from tunewright.engine.run.lock import is_locked
 from tunewright.engine.run.process import ProcessMark
 from tunewright.hardware.errors import Problem
 
@@ -192,6 +193,11 @@ def indexed_runs() -> list[Known]:
 def known_runs() -> list[RunDir]:
     """The directories of `indexed_runs`."""
     return [known.run for known in indexed_runs()]
+
+
+def living_runs() -> list[RunDir]:
+    """Runs in the index whose supervisor lives on this host, in order of their ids."""
+    return [run for run in known_runs() if is_locked(run.lock)]
 
 
 def _is_run(path: Path) -> bool:

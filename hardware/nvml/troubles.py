@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tunewright.hardware.nvml.door import Door, Refused
-from tunewright.hardware.snapshot import Trouble
-
-# A normal state, not a fault: nothing on the bus, and no driver.
-NO_GPU = "No NVIDIA GPU was found"
+from tunewright.hardware.snapshot import NO_GPU, Trouble
 
 _NVIDIA_PCI_VENDOR = "0x10de"
 _ASK_NVIDIA_SMI = "run nvidia-smi; if it fails too, reboot or reinstall the driver"

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from tunewright.engine.devices import AUTO, is_busy, is_named, named_devices
 from tunewright.hardware.fit import training_memory
 from tunewright.hardware.snapshot import Gpu, Snapshot
-from tunewright.tui.fits_here import MODELS, fit_lines
+from tunewright.tui import boxes
 from tunewright.tui.history import History, spark
 from tunewright.tui.machine_text import (
     device_lines,
@@ -27,7 +27,6 @@ from tunewright.tui.machine_text import (
     without_gpu,
 )
 from tunewright.tui.panes.pane import Pane
-from tunewright.tui.screens.what_if import WhatIf
 from tunewright.tui.widgets.lines import Lines, wrapped
 from tunewright.tui.widgets.rows import Column, Row, Rows
 
@@ -75,8 +74,8 @@ _WITHOUT_GPU = (
     "size any model for any hardware (4, 5): tunewright --hardware 'RTX 4090'",
     "train small models (6): the demo's 135M takes minutes on two cores",
 )
-# Lines of the table of what fits here.
-_FITS = 2 + len(MODELS)
+# Lines that the table of what fits here wants, with one above it.
+_FITS = 11
 
 
 class MachinePane(Pane):
@@ -209,8 +208,12 @@ class MachinePane(Pane):
         else:
             lines += [*troubles, *advice, Text(), *host]
         left = self.size.height - len(lines) - self._list_height(snapshot) - 3
-        fits = fit_lines(snapshot, width) if left > _FITS and width >= _NARROW else []
-        return [*lines, Text(), *fits] if fits else lines
+        if left < _FITS or width < _NARROW:
+            return lines
+        # With it comes the catalogue of models, which only a high terminal has room for.
+        from tunewright.tui.fits_here import fit_lines
+
+        return [*lines, Text(), *fit_lines(snapshot, width)]
 
     def _list_height(self, snapshot: Snapshot) -> int:
         return len(snapshot.gpus) + 1 if snapshot.gpus else 0
@@ -346,17 +349,17 @@ class MachinePane(Pane):
 
     def do_what_if(self) -> None:
         """Plan on a machine that is not here."""
-        self.app.push_screen(WhatIf(), self._imagined)
+        self.app.push_screen(boxes.what_if(), self._imagined)
 
     def _imagined(self, machine: Snapshot | None) -> None:
         if machine is not None:
-            self.tunewright.plan_on(machine)
+            self.tunewright.lookout.plan_on(machine)
 
     def back(self) -> bool:
         snapshot = self.bench.snapshot
         if snapshot is None or not snapshot.simulated:
             return False
-        self.tunewright.plan_on(None)
+        self.tunewright.lookout.plan_on(None)
         return True
 
     def on_rows_moved(self) -> None:

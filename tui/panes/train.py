@@ -123,7 +123,7 @@ class TrainPane(Pane):
             if self._run is run:
                 self._watched = watched
                 self._heard()
-            self.tunewright.run_is_read()
+            self.tunewright.lookout.run_is_read()
 
         self.in_thread(read, take)
 
@@ -163,7 +163,7 @@ class TrainPane(Pane):
         """Something new is known of the run."""
         watched = self._watched
         if watched is not None and watched.over:
-            self.tunewright.run_over(watched.run)
+            self.tunewright.lookout.run_over(watched.run)
         self._draw()
         self.tunewright.show_frame()
         if watched is not None and not self._looking_closer:

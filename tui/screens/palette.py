@@ -19,8 +19,10 @@ class Palette(Dialog[str]):
 
     DEFAULT_CSS = "Palette #found { height: 14; }"
 
-    def __init__(self, commands: Sequence[tuple[Command, str | None]]) -> None:
-        super().__init__()
+    def __init__(
+        self, commands: Sequence[tuple[Command, str | None]], *, name: str | None = None
+    ) -> None:
+        super().__init__(name=name)
         self.commands = commands
 
     def compose(self) -> ComposeResult:

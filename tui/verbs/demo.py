@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from tunewright.engine.demo.session import prepare_demo
+    from tunewright.engine.demo.prepare import prepare_demo
 
     path = prepare_demo(say.note)
     if options.prepare:

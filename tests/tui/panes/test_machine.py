@@ -72,7 +72,7 @@ def walked(
 ) -> Callable[..., TunewrightApp]:
     """Opens the app on a machine and walks it."""
     monkeypatch.setenv("TUNEWRIGHT_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("tunewright.tui.app.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("tunewright.tui.lookout.LOOK_SECONDS", 0.1)
 
     def go(
         machine: Callable[[], Snapshot],

@@ -35,7 +35,7 @@ def session(
 
 def on(monkeypatch: pytest.MonkeyPatch, snapshot: Snapshot) -> None:
     """Let the app read this machine, which was invented, instead of the one below it."""
-    monkeypatch.setattr("tunewright.tui.app._ThisMachine", lambda: lambda: snapshot)
+    monkeypatch.setattr("tunewright.tui.lookout.Watch", lambda places: lambda: snapshot)
 
 
 def pane(app: TunewrightApp) -> MethodPane:
