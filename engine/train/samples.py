@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from tunewright.engine.data.example import Example
 from tunewright.engine.plan import Plan
 from tunewright.engine.prove.baseline import Baseline
 from tunewright.engine.prove.threads import Threads
@@ -31,11 +32,26 @@ _CHARACTERS = 2000
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A held-out row: its place among them (0-based), its prompt in tokens, the answer wanted."""
+    """A held-out row: its place among them (0-based), its prompt in tokens, what it asks last, and
+    the answer wanted."""
 
     number: int
     prompt: list[int]
+    asked: str
     want: str
+
+    def said(self, got: str, *, step: int, cut: bool, seconds: float | None = None) -> Sample:
+        """The row with what a model said to it, each text cut for the screen."""
+        return Sample(
+            stage="train",
+            row=self.number,
+            want=self.want[:_CHARACTERS],
+            got=got[:_CHARACTERS],
+            step=step,
+            seconds=seconds,
+            cut=cut,
+            asked=self.asked[:_CHARACTERS],
+        )
 
 
 class Sampler:
@@ -95,14 +111,11 @@ class Sampler:
         self._last = (step, took)
         for row, answer in zip(self._rows, answers, strict=bool(answers)):
             self._emit(
-                Sample(
-                    stage="train",
-                    row=row.number,
-                    want=row.want[:_CHARACTERS],
-                    got=self._text(answer)[:_CHARACTERS],
+                row.said(
+                    self._text(answer),
                     step=step,
-                    seconds=round(took / len(self._rows), 3),
                     cut=len(answer) == self._most_tokens,
+                    seconds=round(took / len(self._rows), 3),
                 )
             )
         return time.monotonic() - started
@@ -177,7 +190,7 @@ def sampler_of(job: Job, model: Any, resuming: bool) -> Sampler | None:
     )
     context = getattr(model.config, "max_position_embeddings", None)
     rows = [
-        Row(number, renderer.prompt_ids(example), example.messages[-1].content)
+        _row(number, example, renderer.prompt_ids(example))
         for number, example in fitting(
             renderer, held, asked, context - most_tokens if context else None
         ).items()
@@ -215,15 +228,18 @@ def sampler_of(job: Job, model: Any, resuming: bool) -> Sampler | None:
     return sampler
 
 
+def _row(number: int, example: Example, prompt: list[int]) -> Row:
+    *before, answer = example.messages
+    asked = before[-1].content if before else ""
+    return Row(number, prompt, asked, answer.content)
+
+
 def _said(baseline: Baseline, rows: list[Row]) -> list[Sample]:
     """What the base model said to the rows, asked as they are asked here: without examples."""
     said, at = baseline.zero_shot, {number: i for i, number in enumerate(baseline.rows)}
     return [
-        Sample(
-            stage="train",
-            row=row.number,
-            want=row.want[:_CHARACTERS],
-            got=said.answers[at[row.number]][:_CHARACTERS],
+        row.said(
+            said.answers[at[row.number]],
             step=0,
             cut=said.answer_tokens[at[row.number]] == baseline.max_new_tokens,
         )

@@ -40,7 +40,7 @@ def _answers(now: RunProgress, looked: Looked, width: int, height: int) -> list[
         return []
     if now.changes.rows:
         most = 1 if height < _MIDDLE else 2 if height < HIGH else 5
-        return changes_lines(now.changes, looked, width, most)
+        return changes_lines(now.changes, looked, width, most, asks=height >= _MIDDLE)
     ended = now.view is not None and now.view.ended is not None
     if ended or height < _MIDDLE or not now.answers:
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,9 @@ def test_an_answer_is_that_of_the_model_at_its_step(
     assert first.step == 0
     assert last.step == max(run.losses)
     assert first.got != last.got
-    assert first.want == last.want
+    assert (first.asked, first.want) == (last.asked, last.want)
+    held = [json.loads(line) for line in tiny_data.eval.read_text().splitlines()]
+    assert (first.asked, first.want) == (held[0]["prompt"], held[0]["completion"])
     assert all(event.seconds is not None and event.seconds >= 0 for event in told)
     # The weights of the last step, asked again from their file.
     assert last.got == _asked_again(run, tiny_model, last)
@@ -159,7 +162,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def sampler(events: list[Event], answer: Any, share: float = 0.02) -> Sampler:
-    row = Row(3, [1, 2], "wanted")
+    row = Row(3, [1, 2], "asked", "wanted")
     return Sampler(
         [row], answer, lambda tokens: str(tokens), events.append, most_tokens=4, share=share
     )
