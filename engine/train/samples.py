@@ -9,6 +9,7 @@ next step.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -189,12 +190,11 @@ def sampler_of(job: Job, model: Any, resuming: bool) -> Sampler | None:
         len(held), len(held) if measured is None else measured.value, job.session.inputs.seed
     )
     context = getattr(model.config, "max_position_embeddings", None)
+    room = context - most_tokens if context else None
     rows = [
         _row(number, example, renderer.prompt_ids(example))
-        for number, example in fitting(
-            renderer, held, asked, context - most_tokens if context else None
-        ).items()
-    ][:count]
+        for number, example in itertools.islice(fitting(renderer, held, asked, room), count)
+    ]
     if not rows:
         return None
     eos_ids = sorted(renderer.stop_ids)
@@ -223,7 +223,7 @@ def sampler_of(job: Job, model: Any, resuming: bool) -> Sampler | None:
 
     sampler = Sampler(rows, answer, text, job.emit, most_tokens=most_tokens, share=share)
     baseline = None if resuming else job.load_result("baseline", Baseline)
-    if baseline is not None:
+    if baseline is not None and set(baseline.rows).issuperset(row.number for row in rows):
         sampler.take_base(_said(baseline, rows))
     return sampler
 
@@ -244,7 +244,6 @@ def _said(baseline: Baseline, rows: list[Row]) -> list[Sample]:
             cut=said.answer_tokens[at[row.number]] == baseline.max_new_tokens,
         )
         for row in rows
-        if row.number in at
     ]
 
 
