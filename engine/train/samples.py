@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -189,16 +190,25 @@ def sampler_of(job: Job, model: Any, resuming: bool) -> Sampler | None:
     asked = drawn(
         len(held), len(held) if measured is None else measured.value, job.session.inputs.seed
     )
-    context = getattr(model.config, "max_position_embeddings", None)
-    room = context - most_tokens if context else None
+    # An answer and its prompt are no longer than what is trained, and no more of them at once than
+    # rows of a micro-batch: with no gradients and one layer's activations their keys and values
+    # stay below a step. Where activations are not kept a step has less above the weights.
+    longest = min(
+        plan.value("training.max_length"),
+        getattr(model.config, "max_position_embeddings", None) or sys.maxsize,
+    )
+    at_once = plan.value("training.per_device_train_batch_size")
+    if plan.value("training.activation_checkpointing"):
+        at_once = 1
     rows = [
         _row(number, example, renderer.prompt_ids(example))
-        for number, example in itertools.islice(fitting(renderer, held, asked, room), count)
+        for number, example in itertools.islice(
+            fitting(renderer, held, asked, longest - most_tokens), count
+        )
     ]
     if not rows:
         return None
     eos_ids = sorted(renderer.stop_ids)
-    batch_size = plan.value("training.per_device_train_batch_size")
     threads = _threads(job)
 
     def answer(between: Callable[[], None]) -> list[list[int]]:
@@ -210,8 +220,7 @@ def sampler_of(job: Job, model: Any, resuming: bool) -> Sampler | None:
                 [row.prompt for row in rows],
                 eos_ids=eos_ids,
                 max_new_tokens=most_tokens,
-                # No more at once than a micro-batch: their keys and values stay below its step.
-                batch_size=batch_size,
+                batch_size=at_once,
                 threads=threads,
                 between_steps=between,
                 trains_on=True,
