@@ -182,7 +182,7 @@ def sampler_of(job: Job, model: Any, resuming: bool) -> Sampler | None:
     plan = job.session.plan
     assert plan is not None
     count, most_tokens, share = (_value(plan, key) for key in settings.SHOWN_ONLY)
-    if not count:
+    if not (count and most_tokens and share):
         return None
     _, held = load_split(job)
     renderer = Renderer.open(job.model_dir, job.session.inputs.data.date)
