@@ -60,7 +60,8 @@ def changes_lines(
     upto = said[: len(said) - at.back]
     shown = upto[-most:]
     now, before = upto[-1], upto[-2] if len(upto) > 1 else None
-    head = f"row {row + 1} wanted" if not asks else f"row {row + 1} asked"
+    asked = now.asked if asks else ""
+    head = f"row {row + 1} asked" if asked else f"row {row + 1} wanted"
     name_width = max(_NAMES, len(head), *(len(when(sample)) for sample in shown))
     room = max(8, width - name_width - 3)
     parted = _parted(before.got, now.got) if before is not None else None
@@ -69,12 +70,12 @@ def changes_lines(
     place = _place_said(changes, at, len(said))
     told = f"  {place}" if place and room - len(place) >= _LEAST_WANTED else ""
     first = Text(no_wrap=True).append(f"{head:<{name_width}}   ", "dim")
-    if asks:
-        first.append(shorten(now.asked or upto[0].asked, room - len(told)))
+    if asked:
+        first.append(shorten(asked, room - len(told)))
     else:
         first.append(_from(now.want, start, room - len(told)))
     lines = [first.append(told.rjust(width - first.cell_len), "dim")]
-    if asks:
+    if asked:
         wanted = Text(no_wrap=True).append(f"{'wanted':>{len(head)}}", "dim")
         wanted.append(" " * (name_width + 3 - wanted.cell_len))
         lines.append(wanted.append(_from(now.want, start, room)))
