@@ -22,6 +22,7 @@ _SHOWN = (
     "training.gradient_accumulation_steps",
     "training.max_length",
     "training.packing",
+    "evaluation.sample_rows",
     "lora.r",
     "lora.target_modules",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -59,13 +59,12 @@ def fitting(
     evaluation: Sequence[Example],
     numbers: Sequence[int],
     room: int | None,
-) -> dict[int, Example]:
-    """Those of the numbered rows whose prompt has at most `room` tokens, by number."""
-    return {
-        number: evaluation[number]
-        for number in numbers
-        if room is None or len(renderer.prompt_ids(evaluation[number])) <= room
-    }
+) -> Iterator[tuple[int, Example]]:
+    """Those of the numbered rows whose prompt has at most `room` tokens, with their numbers."""
+    for number in numbers:
+        row = evaluation[number]
+        if room is None or len(renderer.prompt_ids(row)) <= room:
+            yield number, row
 
 
 def drawn(count: int, most: int, seed: int) -> list[int]:
@@ -108,7 +107,7 @@ def held_out(job: Job) -> HeldOut:
     asked = drawn(len(evaluation), job.setting("evaluation.rows"), seed)
     context = recorded.model.max_position_embeddings if recorded else None
     room = context - job.setting("evaluation.max_new_tokens") if context else None
-    found = fitting(renderer, evaluation, asked, room)
+    found = dict(fitting(renderer, evaluation, asked, room))
     if not found:
         raise Problem(
             "no held-out row fits the model",

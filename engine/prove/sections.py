@@ -75,7 +75,9 @@ def changes_section(changes: Changes) -> Iterator[str]:
         answers = changes.of(row)
         yield ""
         yield f"### Held-out row {row + 1}, in training"
+        asked = answers[0].asked
         for name, text in [
+            *([("Asked last:", asked)] if asked else []),
             ("Wanted:", answers[0].want),
             *((f"{_when(answer)}:", answer.got) for answer in _spread(answers)),
         ]:

@@ -90,8 +90,8 @@ class Checkpoint(_Event, frozen=True, tag="checkpoint"):
 class Sample(_Event, frozen=True, tag="sample"):
     """A held-out row answered: what was wanted and what came. Text of data and model: untrusted.
 
-    While training, `step` says after which one (0: the base model), `seconds` what answering cost,
-    and `cut` that the answer reached its limit of tokens."""
+    While training, `asked` is what the row asks last, `step` says after which one it was answered
+    (0: the base model), `seconds` what that cost, and `cut` that it reached its limit of tokens."""
 
     stage: str
     row: int
@@ -100,6 +100,7 @@ class Sample(_Event, frozen=True, tag="sample"):
     step: int | None = None
     seconds: float | None = None
     cut: bool = False
+    asked: str = ""
 
 
 class Memory(_Event, frozen=True, tag="memory"):

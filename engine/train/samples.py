@@ -9,13 +9,16 @@ next step.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
+from tunewright.engine.data.example import Example
 from tunewright.engine.plan import Plan
 from tunewright.engine.prove.baseline import Baseline
 from tunewright.engine.prove.threads import Threads
@@ -31,11 +34,26 @@ _CHARACTERS = 2000
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A held-out row: its place among them (0-based), its prompt in tokens, the answer wanted."""
+    """A held-out row: its place among them (0-based), its prompt in tokens, what it asks last, and
+    the answer wanted."""
 
     number: int
     prompt: list[int]
+    asked: str
     want: str
+
+    def said(self, got: str, *, step: int, cut: bool, seconds: float | None = None) -> Sample:
+        """The row with what a model said to it, each text cut for the screen."""
+        return Sample(
+            stage="train",
+            row=self.number,
+            want=self.want[:_CHARACTERS],
+            got=got[:_CHARACTERS],
+            step=step,
+            seconds=seconds,
+            cut=cut,
+            asked=self.asked[:_CHARACTERS],
+        )
 
 
 class Sampler:
@@ -95,14 +113,11 @@ class Sampler:
         self._last = (step, took)
         for row, answer in zip(self._rows, answers, strict=bool(answers)):
             self._emit(
-                Sample(
-                    stage="train",
-                    row=row.number,
-                    want=row.want[:_CHARACTERS],
-                    got=self._text(answer)[:_CHARACTERS],
+                row.said(
+                    self._text(answer),
                     step=step,
-                    seconds=round(took / len(self._rows), 3),
                     cut=len(answer) == self._most_tokens,
+                    seconds=round(took / len(self._rows), 3),
                 )
             )
         return time.monotonic() - started
@@ -167,7 +182,7 @@ def sampler_of(job: Job, model: Any, resuming: bool) -> Sampler | None:
     plan = job.session.plan
     assert plan is not None
     count, most_tokens, share = (_value(plan, key) for key in settings.SHOWN_ONLY)
-    if not count:
+    if not (count and most_tokens and share):
         return None
     _, held = load_split(job)
     renderer = Renderer.open(job.model_dir, job.session.inputs.data.date)
@@ -175,17 +190,25 @@ def sampler_of(job: Job, model: Any, resuming: bool) -> Sampler | None:
     asked = drawn(
         len(held), len(held) if measured is None else measured.value, job.session.inputs.seed
     )
-    context = getattr(model.config, "max_position_embeddings", None)
+    # An answer and its prompt are no longer than what is trained, and no more of them at once than
+    # rows of a micro-batch: with no gradients and one layer's activations their keys and values
+    # stay below a step. Where activations are not kept a step has less above the weights.
+    longest = min(
+        plan.value("training.max_length"),
+        getattr(model.config, "max_position_embeddings", None) or sys.maxsize,
+    )
+    at_once = plan.value("training.per_device_train_batch_size")
+    if plan.value("training.activation_checkpointing"):
+        at_once = 1
     rows = [
-        Row(number, renderer.prompt_ids(example), example.messages[-1].content)
-        for number, example in fitting(
-            renderer, held, asked, context - most_tokens if context else None
-        ).items()
-    ][:count]
+        _row(number, example, renderer.prompt_ids(example))
+        for number, example in itertools.islice(
+            fitting(renderer, held, asked, longest - most_tokens), count
+        )
+    ]
     if not rows:
         return None
     eos_ids = sorted(renderer.stop_ids)
-    batch_size = plan.value("training.per_device_train_batch_size")
     threads = _threads(job)
 
     def answer(between: Callable[[], None]) -> list[list[int]]:
@@ -197,8 +220,7 @@ def sampler_of(job: Job, model: Any, resuming: bool) -> Sampler | None:
                 [row.prompt for row in rows],
                 eos_ids=eos_ids,
                 max_new_tokens=most_tokens,
-                # No more at once than a micro-batch: their keys and values stay below its step.
-                batch_size=batch_size,
+                batch_size=at_once,
                 threads=threads,
                 between_steps=between,
                 trains_on=True,
@@ -210,25 +232,27 @@ def sampler_of(job: Job, model: Any, resuming: bool) -> Sampler | None:
 
     sampler = Sampler(rows, answer, text, job.emit, most_tokens=most_tokens, share=share)
     baseline = None if resuming else job.load_result("baseline", Baseline)
-    if baseline is not None:
+    if baseline is not None and set(baseline.rows).issuperset(row.number for row in rows):
         sampler.take_base(_said(baseline, rows))
     return sampler
+
+
+def _row(number: int, example: Example, prompt: list[int]) -> Row:
+    *before, answer = example.messages
+    asked = before[-1].content if before else ""
+    return Row(number, prompt, asked, answer.content)
 
 
 def _said(baseline: Baseline, rows: list[Row]) -> list[Sample]:
     """What the base model said to the rows, asked as they are asked here: without examples."""
     said, at = baseline.zero_shot, {number: i for i, number in enumerate(baseline.rows)}
     return [
-        Sample(
-            stage="train",
-            row=row.number,
-            want=row.want[:_CHARACTERS],
-            got=said.answers[at[row.number]][:_CHARACTERS],
+        row.said(
+            said.answers[at[row.number]],
             step=0,
             cut=said.answer_tokens[at[row.number]] == baseline.max_new_tokens,
         )
         for row in rows
-        if row.number in at
     ]
 
 

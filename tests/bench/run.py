@@ -4,7 +4,7 @@ Prints one table. Ratios are taken pair by pair, since the machine is shared and
 comes a 95 % bootstrap interval of the median. Nothing here judges: the README quotes it.
 
     python tests/bench/run.py [startup] [screen] [attach] [watched] [curve] [hardware] [events]
-                              [training]
+                              [training] [samples]
 """
 
 from __future__ import annotations
@@ -245,6 +245,19 @@ def bench_training(count: int = 7) -> None:
     )
 
 
+def bench_sample_answers() -> None:
+    """A training with answers to held-out rows, and without."""
+    from tiny import build_tiny_data, build_tiny_model
+
+    # The jobs of the tests that train.
+    sys.path.insert(0, str(HERE.parent / "engine" / "train"))
+    from bench_samples import bench_samples
+
+    with tempfile.TemporaryDirectory() as folder:
+        model = build_tiny_model(Path(folder) / "model")
+        bench_samples(row, pairs, model, build_tiny_data(Path(folder)))
+
+
 BENCHES: dict[str, Callable[[], None]] = {
     "startup": bench_startup,
     "screen": bench_screens,
@@ -254,6 +267,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "hardware": bench_machine,
     "events": bench_events,
     "training": bench_training,
+    "samples": bench_sample_answers,
 }
 
 

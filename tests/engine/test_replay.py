@@ -8,10 +8,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from jobs import build_job
 from live import Live, until_ended, until_step
+from tiny import TinyData
 
-from tunewright.engine.replay import compare_results, environment_differences
+from tunewright.engine.planner import make_plan
+from tunewright.engine.replay import (
+    compare_results,
+    environment_differences,
+    plan_differences,
+)
 from tunewright.engine.session import Environment, Expectation, Recorded
+from tunewright.engine.train.rules.samples import SHOWN_ONLY
 
 HERE = Environment("3.11", "linux x86_64", {"torch": "2.13.0"}, ("avx2",), {"train": 2})
 EXPECT = Expectation(
@@ -101,6 +109,23 @@ def test_a_cpu_of_another_model_is_named_when_digits_differ_without_another_caus
     comparison = compare_results(recorded(had), changed(losses=(3.0, 2.0001, 1.0)), has)
     assert not comparison.equal
     assert "CPU model: EPYC -> Xeon" in comparison.causes
+
+
+def test_a_plan_of_before_answers_were_shown_in_training_is_the_same_plan(
+    tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    """What only shows how a run goes makes no other run; once recorded it counts."""
+    job = build_job(tmp_path, tiny_model, tiny_data)
+    recorded_then, inputs = job.session.recorded, job.session.inputs
+    assert recorded_then is not None
+    now = make_plan(inputs, recorded_then)
+    settings = {k: v for k, v in now.settings.items() if k not in SHOWN_ONLY}
+    assert len(settings) == len(now.settings) - 3
+    before = msgspec.structs.replace(now, settings=settings)
+    assert plan_differences(before, now) == ()
+    fewer = msgspec.structs.replace(inputs, overrides={"sample_rows": 1})
+    (value, *_) = plan_differences(now, make_plan(fewer, recorded_then))
+    assert value.where == "plan.settings.evaluation.sample_rows.value"
 
 
 @pytest.mark.slow

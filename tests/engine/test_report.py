@@ -18,6 +18,7 @@ from tunewright.engine.prove.evaluate import Evaluation
 from tunewright.engine.prove.markdown import escaped, fenced
 from tunewright.engine.report import report_markdown
 from tunewright.engine.run.curves import Curves
+from tunewright.engine.run.events import EventWriter, Sample
 from tunewright.engine.run.rundir import ExitRecord, write_exit
 from tunewright.hardware.errors import Problem
 
@@ -51,6 +52,28 @@ def test_a_finished_run_tells_figures_reasons_memory_and_use(finished: Path) -> 
     ):
         assert part in text
     assert text.count("\n## ") == 9
+
+
+def test_answers_that_changed_in_training_stand_in_their_order_and_fenced(
+    tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    run = start_run(tmp_path, build_job(tmp_path, tiny_model, tiny_data))
+    said = [NASTY, "same", *["same"] * 20, *(f"answer {n}" for n in range(20)), "wanted"]
+    with EventWriter(run.events / "1-worker0.jsonl") as events:
+        for step, got in enumerate(said):
+            events.write(
+                Sample(stage="train", row=3, want="wanted", got=got, step=step, asked=NASTY)
+            )
+    text = report_markdown(tmp_path)
+    section = text.partition("## How answers changed in training")[2].partition("\n## ")[0]
+    names = re.findall(r"^(Asked last|Wanted|Base|Step \d+.*):$", section, re.MULTILINE)
+    assert names[:3] == ["Asked last", "Wanted", "Base"]
+    assert names[-1] == "Step 42, as wanted"
+    assert 5 <= len(names) - 2 <= 6
+    assert "\x1b" not in section
+    assert "# not a heading" in section
+    unfenced = re.sub(r"^(`{3,})text$.*?^\1$", "", section, flags=re.DOTALL | re.MULTILINE)
+    assert "not a heading" not in unfenced
 
 
 def test_a_run_that_has_just_begun_says_so(

@@ -133,7 +133,16 @@ CHANGING = (
 def _changed(home: Path, model: Path, data: TinyData) -> RunDir:
     """A run that is done in which two rows were asked again and again."""
     samples = [
-        Sample(stage="train", row=row, want=WANTED, got=got, step=at, seconds=0.4, cut=at == 0)
+        Sample(
+            stage="train",
+            row=row,
+            want=WANTED,
+            got=got,
+            step=at,
+            seconds=0.4,
+            cut=at == 0,
+            asked="Hi, could you send two green desk lamps to Oslo before Friday, please?",
+        )
         for at, got in CHANGING
         for row in (3, 11)
     ]

@@ -5,9 +5,9 @@ Once a second a thread reads what the run has written since; this thread draws w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 from rich.text import Text
@@ -18,26 +18,22 @@ from textual.widget import Widget
 from tunewright.engine.plan import Plan
 from tunewright.engine.run import control
 from tunewright.engine.run.changes import Changes
-from tunewright.engine.run.client import ask
-from tunewright.engine.run.events import HANDED_ON, Answered
-from tunewright.engine.run.progress import Look, RunProgress, preview
+from tunewright.engine.run.events import Answered
+from tunewright.engine.run.progress import RunProgress
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.text import plain
 from tunewright.hardware.errors import Problem
 from tunewright.tui.panes.pane import Pane
-from tunewright.tui.panes.train_answers import (
-    Looked,
-    all_answer_lines,
-    answer_lines,
-    changes_lines,
-)
-from tunewright.tui.panes.train_figures import checkpoint_line, memory_line, number_lines
+from tunewright.tui.panes.train_answers import Looked, all_answer_lines
 from tunewright.tui.panes.train_head import head_lines
 from tunewright.tui.panes.train_launch import Launching
-from tunewright.tui.panes.train_log import ending_lines, log_lines
-from tunewright.tui.panes.train_notable import notable_line, why_lines
+from tunewright.tui.panes.train_log import log_lines
+from tunewright.tui.panes.train_notable import why_lines
+from tunewright.tui.panes.train_orders import Orders
 from tunewright.tui.panes.train_ready import ready_lines, unplanned_lines
-from tunewright.tui.panes.train_reasons import Standing, why_not
+from tunewright.tui.panes.train_reasons import Standing, standing, why_not
+from tunewright.tui.panes.train_room import HIGH, WIDE, foot_lines, newest_answers
+from tunewright.tui.panes.train_watching import Watching
 from tunewright.tui.screens.text import LongText, box_width
 from tunewright.tui.watched import LOSS, SERIES, Watched
 from tunewright.tui.widgets.curve import LEAST_HEIGHT, Curve
@@ -48,8 +44,7 @@ from tunewright.tui.workbench import Workbench
 
 LOOK_SECONDS = 1.0
 
-# The pane has room for a second curve and for what the run says from here on.
-WIDE, HIGH = 110, 30
+# Cells of what the run says, beside the curves.
 _SIDE = 42
 
 
@@ -67,16 +62,13 @@ class TrainPane(Pane):
 
     def __init__(self, bench: Workbench) -> None:
         super().__init__(bench)
-        self._run: RunDir | None = None
-        self._watched: Watched | None = None
-        self._looking = False
-        self._looking_closer = False
-        self._previewed = False
+        self._watching = Watching(self, self._heard, self._draw_preview)
         self._launching = Launching(self, self._found)
+        self._orders = Orders(self)
+        self._previewed = False
         self._looked = Looked()
         self._view = View()
         self._series = LOSS
-        self._asked: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
         plain_ascii = self.tunewright.plain_ascii
@@ -99,37 +91,33 @@ class TrainPane(Pane):
     # -- what is shown
 
     def show(self) -> None:
-        run = self.tunewright.run_shown()
-        if run is not None and (self._run is None or run.path != self._run.path):
+        run, known = self.tunewright.run_shown(), self._run
+        if run is not None and (known is None or run.path != known.path):
             self._open(run)
         elif run is None:
-            self._run = self._watched = None
+            self._watching.close()
         self._draw()
 
+    @property
+    def _run(self) -> RunDir | None:
+        return self._watching.run
+
+    @property
+    def _watched(self) -> Watched | None:
+        return self._watching.watched
+
+    @property
+    def reading(self) -> bool:
+        return self._run is not None and self._watched is None
+
     def _open(self, run: RunDir) -> None:
-        """Read a run from its start, in a thread; of a long one a preview is drawn first."""
-        self._run, self._watched, self._looking = run, None, False
         self._previewed = False
         self._launching.said = ""
         self._looked = Looked()
+        self._watching.open(run)
 
-        def read() -> Watched:
-            steps, losses = preview(run)
-            if steps:
-                self.tunewright.from_thread(self._draw_preview, run, steps, losses)
-            return Watched(run)
-
-        def take(watched: Watched) -> None:
-            if self._run is run:
-                self._watched = watched
-                self._heard()
-            self.tunewright.lookout.run_is_read()
-
-        self.in_thread(read, take)
-
-    def _draw_preview(self, run: RunDir, steps: Any, losses: Any) -> None:
-        if self._run is not run:
-            return
+    def _draw_preview(self, steps: Sequence[float], losses: Sequence[float]) -> None:
+        """Some steps of a long run, before all of it is read."""
         self._previewed = True
         sample = Pyramid()
         sample.extend(steps, losses)
@@ -139,50 +127,15 @@ class TrainPane(Pane):
 
     def _tick(self) -> None:
         watched = self._watched
-        if not self.display or watched is None or watched.over or self._looking:
-            return
-        if not self.tunewright.live_due("run"):
-            return
-        self._looking = True
+        live = self.display and watched is not None and not watched.over
+        if live and self.tunewright.live_due("run"):
+            self._watching.look()
 
-        def take(look: Look) -> None:
-            self._looking = False
-            if self._watched is watched:
-                for _, batch in look.told:
-                    self._answered([e for e in batch.rare if isinstance(e, Answered)])
-                watched.take(look)
-                self._heard()
-
-        self.in_thread(watched.progress.look, take)
-
-    @property
-    def reading(self) -> bool:
-        return self._run is not None and self._watched is None
-
-    def _heard(self) -> None:
+    def _heard(self, answers: list[Answered]) -> None:
         """Something new is known of the run."""
-        watched = self._watched
-        if watched is not None and watched.over:
-            self.tunewright.lookout.run_over(watched.run)
+        self._orders.tell(answers)
         self._draw()
         self.tunewright.show_frame()
-        if watched is not None and not self._looking_closer:
-            self._look_closer(watched)
-
-    def _look_closer(self, watched: Watched) -> None:
-        """Find what is notable of a long run a little at a time, once its curve is drawn."""
-        more = self._watched is watched and watched.look_closer()
-        if more:
-            self.set_timer(0.01, lambda: self._look_closer(watched))
-        elif self._looking_closer:
-            self._draw()
-        self._looking_closer = more
-
-    def _answered(self, answers: list[Answered]) -> None:
-        for answer in answers:
-            # That it was handed on says less than what was said when it was asked.
-            if self._asked.get(answer.id) == answer.command and answer.answer != HANDED_ON:
-                self.tunewright.notice(f"{answer.command}: {plain(answer.answer)}")
 
     def _draw(self) -> None:
         if not self.is_mounted:
@@ -198,7 +151,7 @@ class TrainPane(Pane):
         self.query_one("#train-head", Lines).show(head)
         wide = width >= WIDE and height >= HIGH
         self._draw_curves(watched, wide)
-        foot = self._foot(watched, width, height)
+        foot = foot_lines(watched, self._looked, width, height)
         lines = self.query_one("#train-foot", Lines)
         lines.show(foot)
         # Where no curve has room beside how it ended, its one line of numbers is enough.
@@ -249,42 +202,7 @@ class TrainPane(Pane):
         height = self.query_one("#train-body").size.height
         if stepped:
             return log_lines(now, _SIDE - 3)[-max(1, height) :]
-        width = max(20, self.size.width - 2)
-        lines = [Text()]
-        for answer in reversed(now.answers):
-            lines += [*answer_lines(answer, width), Text()]
-            if len(lines) >= height:
-                break
-        if len(lines) > 1:
-            lines[0] = Text("answers so far, newest first", "dim")
-        return lines[: max(1, height)]
-
-    def _foot(self, watched: Watched, width: int, height: int) -> list[Text]:
-        """What stands below the curve; in less room less of it."""
-        now, plan = watched.progress, watched.session.plan
-        ending, figures = ending_lines(now, width), number_lines(now, width)
-        if height < 12:
-            return (ending or figures)[:3]
-        if ending and height < 18:
-            return [*figures, *ending]
-        about = [
-            memory_line(now, plan, width),
-            checkpoint_line(now, plan, width),
-            notable_line(watched.moments(), now, width),
-        ]
-        lines = [*figures, *(line for line in about if line is not None)]
-        return [*lines, *self._answers(now, width, height), *ending]
-
-    def _answers(self, now: RunProgress, width: int, height: int) -> list[Text]:
-        """Answers below the curve: how one row's changed, or else the last one of a stage."""
-        if not now.curves.step:
-            return []
-        if now.changes.rows:
-            return changes_lines(now.changes, self._looked, width, _answers_shown(height))
-        ended = now.view is not None and now.view.ended is not None
-        if ended or height < 18 or not now.answers:
-            return []
-        return answer_lines(now.answers[-1], width)
+        return newest_answers(now, max(20, self.size.width - 2), height)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw)
@@ -314,25 +232,13 @@ class TrainPane(Pane):
         return why_not(command, self._standing())
 
     def _standing(self) -> Standing:
-        watched = self._watched
-        now = watched.progress if watched is not None else None
-        changes = now.changes if now is not None else None
-        looked = self._looked.within(changes) if changes is not None else self._looked
-        return Standing(
+        return standing(
+            self._watched.progress if self._watched is not None else None,
+            self._looked,
             has_run=self._run is not None,
-            state=now.view.state if now is not None and now.view is not None else None,
             attached=self.tunewright.attach is not None,
             starting=bool(self._launching.said),
             no_start=self._launching.why_not(),
-            stage=now.started.stage if now is not None and now.started is not None else None,
-            stepped=bool(now is not None and now.curves.step),
-            answered=bool(now is not None and (now.answers or now.changes.rows)),
-            logged=bool(now is not None and now.log),
-            rows=len(changes.rows) if changes is not None else 0,
-            answers=len(changes.of(changes.rows[looked.row]))
-            if changes is not None and changes.rows
-            else 0,
-            back=looked.back,
         )
 
     # -- commands
@@ -357,31 +263,25 @@ class TrainPane(Pane):
         self.post_message(self.Go("prove"))
 
     def do_checkpoint(self) -> None:
-        self._ask("checkpoint", "asked for a checkpoint: it is written after this step")
+        self._ask("checkpoint")
 
     def do_pause(self) -> None:
-        self._ask("pause", "asked to pause: it holds after this step, and keeps its memory")
+        self._ask("pause")
 
     def do_unpause(self) -> None:
-        self._ask("unpause", "asked to go on")
+        self._ask("unpause")
 
     def do_stop(self) -> None:
         self.tunewright.confirm(
             "Stop this run?",
             "It writes a checkpoint and ends. r goes on from there, with the losses of a run that "
             "was never stopped.",
-            lambda: self._ask("stop", "asked to stop: a checkpoint is written first"),
+            lambda: self._ask("stop"),
         )
 
-    def _ask(self, verb: control.Verb, said: str) -> None:
-        run = self._run
-        assert run is not None
-
-        def take(id: str) -> None:
-            self._asked[id] = verb
-            self.tunewright.notice(said)
-
-        self.in_thread(lambda: ask(run, verb, "the screen"), take)
+    def _ask(self, verb: control.Verb) -> None:
+        assert self._run is not None
+        self._orders.ask(self._run, verb)
 
     def do_zoom(self) -> None:
         self._view = self._view.next_zoom()
@@ -431,11 +331,6 @@ class TrainPane(Pane):
 
     def do_leave(self) -> None:
         self.app.exit(0)
-
-
-def _answers_shown(height: int) -> int:
-    """Answers to a row that a pane so high shows: the newest, the one before, and some more."""
-    return 1 if height < 18 else 2 if height < HIGH else 5
 
 
 def _short(path: Path) -> str:

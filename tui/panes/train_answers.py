@@ -46,9 +46,12 @@ class Looked(msgspec.Struct, frozen=True):
         return Looked(row, max(0, min(self.back, most)))
 
 
-def changes_lines(changes: Changes, looked: Looked, width: int, most: int) -> list[Text]:
+def changes_lines(
+    changes: Changes, looked: Looked, width: int, most: int, *, asks: bool
+) -> list[Text]:
     """What was wanted of a row and, below it, what the model said and says: the answer looked at
-    last, with up to `most` - 1 before it; where it parts from the one before is marked."""
+    last, with up to `most` - 1 before it; where it parts from the one before is marked. What the
+    row `asks` stands above it."""
     if not changes.rows:
         return []
     at = looked.within(changes)
@@ -57,7 +60,8 @@ def changes_lines(changes: Changes, looked: Looked, width: int, most: int) -> li
     upto = said[: len(said) - at.back]
     shown = upto[-most:]
     now, before = upto[-1], upto[-2] if len(upto) > 1 else None
-    head = f"row {row + 1} wanted"
+    asked = now.asked if asks else ""
+    head = f"row {row + 1} asked" if asked else f"row {row + 1} wanted"
     name_width = max(_NAMES, len(head), *(len(when(sample)) for sample in shown))
     room = max(8, width - name_width - 3)
     parted = _parted(before.got, now.got) if before is not None else None
@@ -66,8 +70,15 @@ def changes_lines(changes: Changes, looked: Looked, width: int, most: int) -> li
     place = _place_said(changes, at, len(said))
     told = f"  {place}" if place and room - len(place) >= _LEAST_WANTED else ""
     first = Text(no_wrap=True).append(f"{head:<{name_width}}   ", "dim")
-    first.append(_from(now.want, start, room - len(told)))
+    if asked:
+        first.append(shorten(asked, room - len(told)))
+    else:
+        first.append(_from(now.want, start, room - len(told)))
     lines = [first.append(told.rjust(width - first.cell_len), "dim")]
+    if asked:
+        wanted = Text(no_wrap=True).append(f"{'wanted':>{len(head)}}", "dim")
+        wanted.append(" " * (name_width + 3 - wanted.cell_len))
+        lines.append(wanted.append(_from(now.want, start, room)))
     for sample in shown:
         same = sample.got == sample.want
         style = "bold" if sample is now else ""
@@ -141,6 +152,8 @@ def all_answer_lines(answers: Sequence[Sample], changes: Changes, width: int) ->
     for row in changes.rows:
         said = changes.of(row)
         lines += wrapped(Text(f"row {row + 1}, while it trains", "bold"), width)
+        if said[0].asked:
+            lines += _named("asked", said[0].asked, width)
         lines += _named("wanted", said[0].want, width)
         for sample in said:
             mark = "=" if sample.got == sample.want else "≠"

@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from tunewright.engine.run.changes import Changes
+from tunewright.engine.run.progress import RunProgress
 from tunewright.engine.run.view import RunState
+from tunewright.tui.panes.train_answers import Looked
 
 OVER: tuple[RunState, ...] = ("done", "stopped", "failed", "crashed")
 
@@ -29,6 +32,34 @@ class Standing(msgspec.Struct, frozen=True):
     rows: int
     answers: int
     back: int
+
+
+def standing(
+    now: RunProgress | None,
+    looked: Looked,
+    *,
+    has_run: bool,
+    attached: bool,
+    starting: bool,
+    no_start: str | None,
+) -> Standing:
+    """How things stand with what is known of a run; `now` is None while that is nothing."""
+    changes = now.changes if now is not None else Changes()
+    looked = looked.within(changes)
+    return Standing(
+        has_run=has_run,
+        state=now.view.state if now is not None and now.view is not None else None,
+        attached=attached,
+        starting=starting,
+        no_start=no_start,
+        stage=now.started.stage if now is not None and now.started is not None else None,
+        stepped=bool(now is not None and now.curves.step),
+        answered=bool(now is not None and (now.answers or changes.rows)),
+        logged=bool(now is not None and now.log),
+        rows=len(changes.rows),
+        answers=len(changes.of(changes.rows[looked.row])) if changes.rows else 0,
+        back=looked.back,
+    )
 
 
 def why_not(command: str, now: Standing) -> str | None:

@@ -21,7 +21,7 @@ from train_jobs import Run
 
 from tunewright.engine.plan import DEVICES, Decision
 from tunewright.engine.run import control
-from tunewright.engine.run.events import Checkpoint, Evaluated, Note, StageDone, Step
+from tunewright.engine.run.events import Checkpoint, Evaluated, Note, Sample, StageDone, Step
 from tunewright.engine.run.launch import launch, resume
 from tunewright.engine.run.reader import RunEvents
 from tunewright.engine.run.rundir import LaunchOptions, RunDir, RunRecord
@@ -175,6 +175,24 @@ def test_other_ways_to_train_give_the_losses_of_one_process_too(
         found.append(losses(run))
     assert found[1] == {step: pytest.approx(loss, rel=1e-4) for step, loss in found[0].items()}
     assert list(found[1]) == list(range(1, 13))
+
+
+@pytest.mark.slow
+def test_rank_0_alone_answers_held_out_rows_and_the_others_wait_for_it(
+    tmp_path: Path, home: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    found, asked = [], []
+    for rows in (0, 2):
+        more = {"evaluation.sample_rows": rows, "evaluation.sample_share": 1e6}
+        session = session_of(tmp_path / str(rows), tiny_model, tiny_data, 2, **more)
+        options = msgspec.structs.replace(OPTIONS, max_steps=50)
+        run = launch(session, tmp_path, options, tmp_path / f"run-{rows}")
+        assert until_ended(run) == "done", view(run).ended
+        found.append(losses(run))
+        events = RunEvents(run.events).read_new()
+        asked.append([(e.step, e.row) for e in events if isinstance(e, Sample)])
+    assert found[0] == found[1]
+    assert asked == [[], [(step, row) for step in (0, 40, 50) for row in (0, 1)]]
 
 
 @pytest.mark.slow

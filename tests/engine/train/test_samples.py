@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jobs import build_job
 from tiny import TinyData
 from train_jobs import Run, Script
 
+from tunewright.engine.plan import Decision
 from tunewright.engine.run.events import Evaluated, Event, Note, Sample, Step, Warned
 from tunewright.engine.run.job import Stopped
 from tunewright.engine.train import samples
@@ -71,10 +74,44 @@ def test_an_answer_is_that_of_the_model_at_its_step(
     assert first.step == 0
     assert last.step == max(run.losses)
     assert first.got != last.got
-    assert first.want == last.want
+    assert (first.asked, first.want) == (last.asked, last.want)
+    held = [json.loads(line) for line in tiny_data.eval.read_text().splitlines()]
+    assert (first.asked, first.want) == (held[0]["prompt"], held[0]["completion"])
     assert all(event.seconds is not None and event.seconds >= 0 for event in told)
     # The weights of the last step, asked again from their file.
     assert last.got == _asked_again(run, tiny_model, last)
+
+
+def test_what_the_base_model_said_in_the_baseline_is_the_answer_of_step_0(
+    tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    """The rows of the baseline, without the examples it was given, and not asked once more."""
+    from tunewright.engine.prove import baseline
+    from tunewright.engine.prove.baseline import Baseline
+
+    settings = ANY_PRICE | {
+        "evaluation.sample_rows": 2,
+        "evaluation.sample_tokens": 8,
+        "training.eval_steps": 2,
+    }
+    job = build_job(tmp_path / "measured", tiny_model, tiny_data)
+    baseline.run(job)
+    measured = job.load_result("baseline", Baseline)
+    assert measured is not None
+    assert measured.few_shot is not None
+    run = Run(tmp_path / "measured", tiny_model, tiny_data, overrides=settings)
+    # Fewer are measured than are held out: those that are asked are among them.
+    assert run.session.plan is not None
+    run.session.plan.settings["evaluation.rows"] = Decision(6, "as measured", "test")
+    run.train(max_steps=2)
+    events = run.of(Sample)
+    at_0 = [event for event in events if event.step == 0]
+
+    assert tuple(event.row for event in at_0) == measured.rows[:2]
+    assert tuple(event.got for event in at_0) == measured.zero_shot.answers[:2]
+    assert tuple(event.want for event in at_0) == measured.wants[:2]
+    assert [event.seconds for event in at_0] == [None, None]
+    assert {event.step for event in events} == {0, 2}
 
 
 def _asked_again(run: Run, model: Path, sample: Sample) -> str:
@@ -125,7 +162,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def sampler(events: list[Event], answer: Any, share: float = 0.02) -> Sampler:
-    row = Row(3, [1, 2], "wanted")
+    row = Row(3, [1, 2], "asked", "wanted")
     return Sampler(
         [row], answer, lambda tokens: str(tokens), events.append, most_tokens=4, share=share
     )

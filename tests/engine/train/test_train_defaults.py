@@ -181,6 +181,25 @@ def test_too_few_held_out_rows_do_not_pick_the_checkpoint() -> None:
     assert values(given=facts(eval_rows=0))["training.eval_on_start"] is False
 
 
+def test_few_rows_are_answered_in_training_for_a_stated_share_of_its_time() -> None:
+    found = decide()
+    assert [found[f"evaluation.sample_{name}"].value for name in ("rows", "tokens", "share")] == [
+        2,
+        38,
+        0.02,
+    ]
+    long = decide(given=facts(answer_max=400))
+    assert long["evaluation.sample_tokens"].value == 64
+    assert long["evaluation.sample_tokens"].alternatives[0].value == 500
+    for none in (
+        {"given": facts(eval_rows=0)},
+        {"training__eval_strategy": "no", "training__load_best_model_at_end": False},
+    ):
+        assert decide(**none)["evaluation.sample_rows"].value == 0
+    mine = decide(evaluation__sample_rows=0)["evaluation.sample_rows"]
+    assert (mine.value, mine.rule) == (0, "override")
+
+
 def test_conversations_train_every_answer() -> None:
     assert values()["loss.on"] == "completion"
     assert values(given=facts(multi_turn_rows=3))["loss.on"] == "assistant"
@@ -198,6 +217,15 @@ def test_conversations_train_every_answer() -> None:
             LORA,
             {"training__eval_strategy": "epoch", "training__load_best_model_at_end": True},
             "needs evaluations by steps",
+        ),
+        (
+            LORA,
+            {
+                "training__eval_strategy": "no",
+                "training__load_best_model_at_end": False,
+                "evaluation__sample_rows": 2,
+            },
+            "sample_rows is 2, and nothing is evaluated",
         ),
     ],
 )

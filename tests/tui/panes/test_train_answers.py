@@ -16,7 +16,9 @@ def changes(*got: str, rows: int = 1, want: str = "two lamps") -> Changes:
     found = Changes()
     for at, text in enumerate(got):
         for row in range(rows):
-            found.hear(Sample(stage="train", row=row, want=want, got=text, step=10 * at))
+            found.hear(
+                Sample(stage="train", row=row, want=want, got=text, step=10 * at, asked=want * 2)
+            )
     return found
 
 
@@ -29,7 +31,7 @@ def bold(line: Text) -> list[str]:
 
 
 def test_the_newest_answer_stands_below_the_one_before_and_below_what_was_wanted() -> None:
-    lines = changes_lines(changes("a lamp", "one lamp", "two lamps"), Looked(), 70, 2)
+    lines = changes_lines(changes("a lamp", "one lamp", "two lamps"), Looked(), 70, 2, asks=False)
     wanted, before, now = plain(lines)
     assert wanted.startswith("row 1 wanted    two lamps")
     assert wanted.endswith("← → answer 3/3")
@@ -39,8 +41,16 @@ def test_the_newest_answer_stands_below_the_one_before_and_below_what_was_wanted
     assert "two lamps" in bold(lines[-1])
 
 
+def test_what_the_row_asks_stands_above_where_there_is_room() -> None:
+    found = changes("a lamp", "one lamp", want="two ")
+    asked, wanted, *said = plain(changes_lines(found, Looked(), 70, 2, asks=True))
+    assert asked == "row 1 asked     two two"
+    assert wanted == "     wanted     two"
+    assert said == plain(changes_lines(found, Looked(), 70, 2, asks=False))[1:]
+
+
 def test_a_word_that_changed_in_a_long_answer_is_brought_into_view() -> None:
-    lines = changes_lines(changes(LONG + "Monday", LONG + "Friday"), Looked(), 60, 2)
+    lines = changes_lines(changes(LONG + "Monday", LONG + "Friday"), Looked(), 60, 2, asks=False)
     assert [line.rstrip()[-6:] for line in plain(lines)[1:]] == ["Monday", "Friday"]
     assert "Fri" in bold(lines[-1])
     assert all(line.cell_len <= 60 for line in lines)
@@ -49,7 +59,7 @@ def test_a_word_that_changed_in_a_long_answer_is_brought_into_view() -> None:
 def test_one_steps_back_and_to_the_next_row_and_not_past_the_ends() -> None:
     found = changes("a", "b", "c", rows=2)
     looked = Looked().step(1, found)
-    assert plain(changes_lines(found, looked, 70, 2))[1:] == [
+    assert plain(changes_lines(found, looked, 70, 2, asks=False))[1:] == [
         "base          ≠ a",
         "step 10       ≠ b",
     ]
@@ -66,8 +76,8 @@ def test_every_line_fits_and_no_text_is_obeyed(width: int, most: int) -> None:
     evil = "\x1b[31m[bold]x[/]\u202e\u200b漢字" + "漢" * 3000
     found = changes(evil, evil + "a", LONG + evil, rows=3, want=evil)
     for looked in (Looked(), Looked(2, 1)):
-        lines = changes_lines(found, looked, width, most)
-        assert len(lines) == 1 + min(most, 3 - looked.back)
+        lines = changes_lines(found, looked, width, most, asks=True)
+        assert len(lines) == 2 + min(most, 3 - looked.back)
         assert all(line.cell_len <= max(width, 25) for line in lines)
         text = "".join(plain(lines))
         assert "\x1b" not in text

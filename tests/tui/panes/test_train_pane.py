@@ -250,7 +250,10 @@ def test_boxes_hold_the_answers_the_log_and_what_is_notable(stage: Stage) -> Non
 
 
 def sample(at: int, row: int, got: str) -> Sample:
-    return Sample(stage="train", row=row, want="two lamps", got=got, step=at, seconds=0.2)
+    asked = "lamps: two"
+    return Sample(
+        stage="train", row=row, want="two lamps", got=got, step=at, seconds=0.2, asked=asked
+    )
 
 
 def test_an_answer_is_seen_to_change_and_keys_step_through_it(stage: Stage) -> None:
@@ -259,7 +262,8 @@ def test_an_answer_is_seen_to_change_and_keys_step_through_it(stage: Stage) -> N
 
     async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
         text = shown(app)
-        assert "row 4 wanted    two lamps" in text
+        assert "row 4 asked     lamps: two" in text
+        assert "     wanted     two lamps" in text
         assert "step 20       ≠ 3 lamps, 20" in text
         assert "step 40       ≠ 3 lamps, 40" in text
         assert "row 1/2  ← → answer 3/3" in text
