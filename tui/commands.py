@@ -26,7 +26,6 @@ COMMANDS: tuple[Command, ...] = (
     # Panes. The first that a pane has on `enter` is its way forward.
     Command("next", ("enter",), "next", "accept what stands here and go on", ("machine", "prove")),
     Command("view", ("tab",), "view", "devices, processes, or links between GPUs", ("machine",)),
-    Command("sort", ("s",), "sort", "sort the list by the next thing", ("machine",)),
     Command(
         "use", ("space",), "use", "train on this device; again: the rules choose", ("machine",)
     ),
@@ -34,10 +33,11 @@ COMMANDS: tuple[Command, ...] = (
         "use_too", ("plus",), "use too", "train on this device too, together", ("machine",), False
     ),
     Command(
-        "when_busy", ("w",), "wait", "wait for a busy device, or take another one", ("machine",)
-    ),
-    Command(
         "what_if", ("m",), "what if", "plan on a machine that is not here: 8x H100", ("machine",)
+    ),
+    Command("sort", ("s",), "sort", "sort the list by the next thing", ("machine",)),
+    Command(
+        "when_busy", ("w",), "wait", "wait for a busy device, or take another one", ("machine",)
     ),
     Command("choose", ("enter",), "choose", "answer with the marked choice", ("goal",)),
     Command("onward", ("enter",), "next", "take the verdict and go on", ("goal",)),

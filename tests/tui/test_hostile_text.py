@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 import shutil
 import unicodedata
 from pathlib import Path
@@ -13,6 +15,7 @@ import msgspec
 import pytest
 from live import PROGRAM
 from rich.cells import cell_len
+from rich.text import Text
 from runs import ending, step, write_run
 from screens import drive, shown, until, write_session
 from terminal import Terminal
@@ -20,6 +23,12 @@ from textual.pilot import Pilot
 from tiny import TinyData
 
 from tunewright.engine.decide.answers import Answers
+from tunewright.engine.prove.baseline import Baseline
+from tunewright.engine.prove.evaluate import Comparison, Evaluation
+from tunewright.engine.prove.likelihood import Likelihood
+from tunewright.engine.prove.measure import Measured
+from tunewright.engine.prove.score import Scores
+from tunewright.engine.prove.statistics import Interval, PairedTest
 from tunewright.engine.run.events import (
     Evaluated,
     Note,
@@ -28,9 +37,14 @@ from tunewright.engine.run.events import (
     StageStarted,
     Warned,
 )
+from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.session import load_session, save_session
+from tunewright.engine.ship.merge import MergeResult, MergeTry
+from tunewright.engine.ship.verify import Agreement, Difference
 from tunewright.hardware.snapshot import Disk, Gpu, GpuProcess, Host, Snapshot, Trouble
 from tunewright.tui.app import TunewrightApp
+from tunewright.tui.screens.text import LongText
+from tunewright.tui.widgets.lines import strip_of
 from tunewright.tui.workbench import Place
 
 # Markup, colours, a title, the clipboard, marks that turn the line round or hide, wide letters,
@@ -68,8 +82,11 @@ VIEWS = (
     View("train-log", ("6", "o"), "log; all"),
     View("train-answers", ("6", "v"), "other than wanted"),
     View("train-why", ("6", "w"), "esc close"),
-    View("prove", ("7",), "measured", False),
-    View("ship", ("8",), "made", False),
+    View("prove", ("7",), "row base tuned"),
+    View("prove-second-row", ("7", "j"), ">    2"),
+    View("prove-whole", ("7", "v"), "the marked row"),
+    View("prove-why", ("7", "w", "G"), "Intervals: percentile", False),
+    View("ship", ("8",), "adapter alone"),
     View("runs", ("9",), "failed"),
     View("runs-delete", ("9", "x"), "n no", False),
     View("help", ("5", "question_mark"), "knob", False),
@@ -121,9 +138,44 @@ def session(
     )
     failed = ending("failed", HOSTILE, HOSTILE, HOSTILE)
     run = write_run(home, tiny_model, tiny_data, events, ended=failed)
+    write_results(run)
     place = made.with_name("session.place.json")
     place.write_bytes(msgspec.json.encode(Place(run=str(run.path))))
     return made
+
+
+# An answer that a model never ended: a megabyte, of letters two cells wide too.
+ENDLESS = (HOSTILE + "\u754c[red]w\u200b") * 10_000
+
+
+def write_results(run: RunDir) -> None:
+    """All that Prove and Ship read, by somebody who means ill."""
+    half = Interval(0.5, 0.1, 0.9, 4, HOSTILE)
+    test = PairedTest(half, 2, 1, 0.25, HOSTILE)
+    answers = (ENDLESS, HOSTILE, "", "{}")
+
+    def measured(shots: int) -> Measured:
+        scores = Scores("text", (1, 0, 0, 1), (1.0, 0.0, 0.0, 1.0))
+        return Measured(shots, answers, (9, 9, 9, 9), 1, scores, half, half, None, 0, 1.0)
+
+    likely = Likelihood(1.0, 2.7, 4, (1.0,) * 4, (1,) * 4)
+    rows, wants = (0, 1, 2, 3), (HOSTILE, ENDLESS, HOSTILE, "")
+    base = Baseline(
+        {}, HOSTILE, "text", "f1", rows, 1, wants, 9, measured(0), measured(3), likely, None, 1.0
+    )
+    compared = Comparison(3, "better", test, test, None)
+    tuned = Evaluation(
+        {}, HOSTILE * 50, "text", "f1", rows, 1, wants, measured(0), likely, compared, None, 1.0
+    )
+    differs = Agreement(False, 8, 1, 0.5, Difference(1, 2, HOSTILE, ENDLESS), HOSTILE)
+    tries = (MergeTry(HOSTILE, None, HOSTILE), MergeTry("float16", differs))
+    merged = MergeResult({}, HOSTILE, HOSTILE, HOSTILE, 5, tries, 1.0)
+    for stage, result in (("baseline", base), ("evaluate", tuned), ("merge", merged)):
+        (run.results / f"{stage}.json").write_bytes(msgspec.json.encode(result))
+    for name in ("merged", "adapter"):
+        (run.path / name).mkdir()
+        card = f"# x\n\n## Use\n\n```python\n{HOSTILE}\n{ENDLESS}\n```\n"
+        (run.path / name / "README.md").write_text(card)
 
 
 def obeyed(text: str) -> set[str]:
@@ -167,10 +219,71 @@ def test_nothing_of_it_reaches_the_terminal(session: Path) -> None:
             terminal.press(key)
             terminal.read(0.5)
         terminal.press("\x1b")
-        for key in ("9", "x", "\x1b", "6", "v", "\x1b", "o"):
+        for key in (
+            "9",
+            "x",
+            "\x1b",
+            "7",
+            "v",
+            "\x1b",
+            "w",
+            "\x1b",
+            "y",
+            "8",
+            "6",
+            "v",
+            "\x1b",
+            "o",
+        ):
             terminal.press(key)
             terminal.read(0.3)
-        for sequence in (b"\x1b]0;", b"\x1b]52;", b"\x1b[31mz", b"\x9b31m", "\u202e".encode()):
-            assert sequence not in terminal.sent
+        # What was copied is encoded, and what is in it is plain.
+        copied = re.findall(rb"\x1b\]52;c;([^\x07\x1b]*)(?:\x07|\x1b\\\\)", terminal.sent)
+        assert len(copied) == 1
+        assert not obeyed(base64.b64decode(copied[0]).decode())
+        for sequence in (
+            b"\x1b]0;",
+            b"\x1b]52;c;b3du",
+            b"\x1b[31mz",
+            b"\x9b31m",
+            "\u202e".encode(),
+        ):
+            at = terminal.sent.find(sequence)
+            assert at < 0, terminal.sent[max(0, at - 200) : at + 200]
         assert "owned" not in terminal.screen.title
         assert LITERAL.encode() in terminal.sent
+
+
+def test_results_that_do_not_agree_with_each_other_are_shown_as_far_as_they_do(
+    session: Path,
+) -> None:
+    (run,) = (path.parent for path in session.parent.parent.glob("home/runs/*/run.json"))
+    file = run / "results" / "evaluate.json"
+    told = json.loads(file.read_bytes())
+    told["tuned"]["scores"]["exact"] = [1]
+    told["tuned"]["answers"] = ["only one"]
+    told["wants"] = told["wants"][:2]
+    file.write_text(json.dumps(told))
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("7")
+        await until(pilot, lambda: "held-out rows" in shown(app))
+        await pilot.press("G", "v")
+        await until(pilot, lambda: "the marked row" in shown(app))
+        await pilot.press("escape", "k", "v")
+        await until(pilot, lambda: isinstance(app.screen, LongText))
+        assert isinstance(app.screen, LongText)
+        told = "\n".join(line.plain for line in app.screen.lines)
+        assert "only one" in told
+        # Of the megabyte that the base wrote, not all is wrapped.
+        assert "more characters" in told
+        assert len(told) < 200_000
+
+    drive(session, walk)
+
+
+def test_a_line_that_nobody_made_plain_is_not_obeyed_either() -> None:
+    strip = strip_of(Text(f"\t{HOSTILE}", "bold").append("more", "red"), 200)
+    assert not obeyed(strip.text)
+    assert LITERAL in strip.text
+    assert strip.cell_length == 200

@@ -174,8 +174,7 @@ class GoalPane(Pane):
     def _draw_verdict(self, verdict: Verdict, width: int) -> None:
         """The verdict: beside a question what fits of it, else all, to scroll through."""
         open_question = self._question is not None
-        # A column is the scroll bar's.
-        told = verdict_lines(verdict, width - 1, whole=not open_question)
+        told = verdict_lines(verdict, width, whole=not open_question)
         room = self.query_one("#told").size.height
         if open_question and 0 < room < len(told):
             told = [*told[: room - 1], Text(" … w tells all of it", "dim")]

@@ -15,14 +15,19 @@ from tunewright.engine.prove.measure import Measured
 from tunewright.engine.prove.statistics import Interval, p_text, percent
 from tunewright.engine.results import Results, read_results
 from tunewright.engine.run.rundir import RunDir
-from tunewright.engine.text import plain
-from tunewright.tui.panes.pane import Pane
+from tunewright.engine.text import plain, shorten
+from tunewright.tui.panes.pane import MOST_COPIED, Pane
 from tunewright.tui.screens.text import LongText, box_width
 from tunewright.tui.widgets.lines import Lines, wrapped
 from tunewright.tui.widgets.rows import Column, Row, Rows
 
 # Marks of an answer; they read without colour.
 RIGHT, WRONG = "=", "≠"
+
+# Characters of an answer that a box shows; a model that never ends one can write a million.
+_MOST_SHOWN = 20_000
+# The list of rows with its head and the empty line above it.
+_ROWS_LINES = 5
 
 
 class ProvePane(Pane):
@@ -45,6 +50,8 @@ class ProvePane(Pane):
 
     _results: Results | None = None
     _of: RunDir | None = None
+    # What `y` copies of which row: asked with every drawing of the frame.
+    _copied: tuple[str, str] | None = None
 
     def show(self) -> None:
         run = self.tunewright.run_shown()
@@ -60,7 +67,7 @@ class ProvePane(Pane):
 
     def _read(self, run: RunDir, results: Results) -> None:
         if results != self._results:
-            self._of, self._results = run, results
+            self._of, self._results, self._copied = run, results, None
         self._draw(self._results)
         self.tunewright.show_frame()
 
@@ -68,27 +75,34 @@ class ProvePane(Pane):
         width = max(20, self.size.width - 2)
         base = results.baseline if results else None
         tuned = results.evaluation if results else None
-        self.query_one("#proof", Lines).show(proof_lines(base, tuned, width))
+        proof = proof_lines(base, tuned, width)
+        # The rows behind the figures and the marked one stay in sight.
+        room = max(2, self.size.height - _ROWS_LINES - 3)
+        if results is not None and len(proof) > room:
+            proof = [*proof[: room - 1], Text("… w has all figures", "dim")]
+        self.query_one("#proof", Lines).show(proof)
         answers = self.query_one("#answers", Rows)
         answers.display = base is not None or tuned is not None
         answers.show(answer_rows(base, tuned))
         self._draw_answer()
 
     def _draw_answer(self) -> None:
-        lines = self._answer_lines(max(20, self.size.width - 2))
+        width = max(20, self.size.width - 2)
         # A quarter of the pane: `v` has the rest.
         most = max(3, self.size.height // 4)
-        self.query_one("#answer", Lines).show([line for text in lines for line in text[:2]][:most])
+        told = self._told()
+        for each in (2, 1):
+            lines = [line for one in told for line in answer_lines(*one, width, each)]
+            if len(lines) <= most:
+                break
+        self.query_one("#answer", Lines).show(lines)
 
-    def _answer_lines(self, width: int) -> list[list[Text]]:
+    def _told(self) -> list[tuple[str, str]]:
+        """Who said what to the marked row."""
         key = self.query_one("#answers", Rows).key
         if key is None or self._results is None:
             return []
-        told = answer_texts(self._results.baseline, self._results.evaluation, int(key))
-        return [
-            wrapped(Text().append(f"{name:<7}", "dim").append(plain(text)), width, 7)
-            for name, text in told
-        ]
+        return answer_texts(self._results.baseline, self._results.evaluation, int(key))
 
     def on_rows_moved(self, message: Rows.Moved) -> None:
         self._draw_answer()
@@ -102,7 +116,13 @@ class ProvePane(Pane):
         return bool(self._results)
 
     def copied(self) -> str | None:
-        return "\n".join(line.plain for text in self._answer_lines(10_000) for line in text) or None
+        key = self.query_one("#answers", Rows).key
+        if key is None:
+            return None
+        if self._copied is None or self._copied[0] != key:
+            told = (f"{who:<7}{plain(text[:MOST_COPIED])}" for who, text in self._told())
+            self._copied = (key, "\n".join(told))
+        return self._copied[1] or None
 
     def why_not(self, command: str) -> str | None:
         if command == "why" and not self._complete():
@@ -112,14 +132,15 @@ class ProvePane(Pane):
         return None
 
     def do_answer_whole(self) -> None:
-        lines = [line for text in self._answer_lines(box_width(self.app)) for line in text]
+        width = box_width(self.app)
+        lines = [line for one in self._told() for line in answer_lines(*one, width)]
         self.app.push_screen(LongText("the marked row", lines))
 
     def do_why(self) -> None:
-        assert self._results is not None
-        self.app.push_screen(
-            LongText("why this verdict", why_lines(self._results, box_width(self.app)))
-        )
+        results, width = self._results, box_width(self.app)
+        assert results is not None
+        lines = [*proof_lines(results.baseline, results.evaluation, width), Text()]
+        self.app.push_screen(LongText("why this verdict", [*lines, *why_lines(results, width)]))
 
 
 def proof_lines(base: Baseline | None, tuned: Evaluation | None, width: int) -> list[Text]:
@@ -134,7 +155,7 @@ def proof_lines(base: Baseline | None, tuned: Evaluation | None, width: int) -> 
                 width,
             ),
         ]
-    lines = wrapped(Text(plain(proof.verdict[:1].upper() + proof.verdict[1:]) + ".", "bold"), width)
+    lines = wrapped(Text(sentence(proof.verdict), "bold"), width)
     if tuned is None:
         lines += wrapped(Text("The tuned model is not measured yet.", "dim"), width)
     lines += [Text(), Text(f"{len(proof.rows)} held-out rows, 95 % intervals", "dim")]
@@ -199,7 +220,9 @@ def answer_rows(base: Baseline | None, tuned: Evaluation | None) -> list[Row]:
     best = base.best() if base is not None else None
 
     def mark(measured: Measured | None, index: int) -> str:
-        return "" if measured is None else RIGHT if measured.scores.exact[index] else WRONG
+        if measured is None or index >= len(measured.scores.exact):
+            return ""
+        return RIGHT if measured.scores.exact[index] else WRONG
 
     return [
         Row(
@@ -211,7 +234,8 @@ def answer_rows(base: Baseline | None, tuned: Evaluation | None) -> list[Row]:
                 plain(proof.wants[index][:400]),
             ),
         )
-        for index, row in enumerate(proof.rows)
+        # As many as there are both of: a directory may come from anywhere.
+        for index, row in enumerate(proof.rows[: len(proof.wants)])
     ]
 
 
@@ -223,11 +247,27 @@ def answer_texts(
     if proof is None or index >= len(proof.wants):
         return []
     told = [("wanted", proof.wants[index])]
-    if base is not None:
-        told.append(("base", base.best().answers[index]))
-    if tuned is not None:
-        told.append(("tuned", tuned.tuned.answers[index]))
-    return told
+    asked = [("base", base.best())] if base is not None else []
+    asked += [("tuned", tuned.tuned)] if tuned is not None else []
+    return told + [(who, one.answers[index]) for who, one in asked if index < len(one.answers)]
+
+
+def answer_lines(who: str, text: str, width: int, most: int = 0) -> list[Text]:
+    """What somebody said, wrapped; at most so many lines (0: as many as there are)."""
+    room = most * width if most else _MOST_SHOWN
+    said = text[:room]
+    lines = wrapped(Text().append(f"{who:<7}", "dim").append(plain(said)), width, 7)
+    if most and (len(lines) > most or len(text) > room):
+        lines = lines[:most]
+        lines[-1] = lines[-1][: max(0, width - 1)] + Text("…")
+    elif len(text) > room:
+        lines.append(Text(f"       … {len(text) - room:,} more characters", "dim"))
+    return lines
+
+
+def sentence(text: str) -> str:
+    """A verdict as a sentence, no longer than any of ours is."""
+    return f"{shorten(text[:1].upper() + text[1:], 300)}."
 
 
 def why_lines(results: Results, width: int) -> list[Text]:
@@ -245,7 +285,7 @@ def why_lines(results: Results, width: int) -> list[Text]:
                 lines += wrapped(
                     f"  {name}: {100 * d.mean:+.1f} points [{100 * d.low:+.0f}, "
                     f"{100 * d.high:+.0f}]; {test.won} rows won, {test.lost} lost; "
-                    f"{p_text(test.p_value)}, {test.test}",
+                    f"{p_text(test.p_value)}, {shorten(test.test, 200)}",
                     width,
                     4,
                 )

@@ -12,8 +12,9 @@ from textual.widget import Widget
 from tunewright.engine.results import read_results
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.ship.merge import MergeResult, told
-from tunewright.engine.text import duration, place, plain, shorten, size
+from tunewright.engine.text import duration, place, shorten, size
 from tunewright.tui.panes.pane import Pane
+from tunewright.tui.panes.prove import sentence
 from tunewright.tui.widgets.lines import Lines, wrapped
 from tunewright.tui.widgets.rows import Column, Row, Rows
 
@@ -23,6 +24,10 @@ MADE = {
     "model": "the fully fine-tuned model",
     "adapter": "the adapter alone; peft loads it on its base",
 }
+
+
+# Of a model card: what is read, and the lines of its code that are shown.
+_CARD_BYTES, _CODE_LINES = 1 << 16, 40
 
 
 class Made(NamedTuple):
@@ -115,7 +120,8 @@ def _find(run: RunDir) -> _Found:
 def _code(folder: Path) -> str:
     """The code under "Use" in the model card that the run wrote."""
     try:
-        card = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+        with (folder / "README.md").open(encoding="utf-8", errors="replace") as file:
+            card = file.read(_CARD_BYTES)
     except OSError:
         return ""
     code = card.partition("\n## Use\n")[2].partition("```python\n")[2]
@@ -124,7 +130,7 @@ def _code(folder: Path) -> str:
 
 def code_lines(code: str, width: int) -> list[Text]:
     """The code that uses the folder, a line a line."""
-    lines = [Text(shorten(line, width), "cyan") for line in code.splitlines()]
+    lines = [Text(shorten(line, width), "cyan") for line in code.splitlines()[:_CODE_LINES]]
     return [Text(), *lines] if lines else []
 
 
@@ -139,9 +145,9 @@ def merge_lines(merge: MergeResult | None, made: bool, width: int) -> list[Text]
                 ),
             ]
         return wrapped(Text("The merge is not done, or was not asked for.", "bold"), width)
-    lines = wrapped(Text(plain(merge.verdict[:1].upper() + merge.verdict[1:]) + ".", "bold"), width)
+    lines = wrapped(Text(sentence(merge.verdict), "bold"), width)
     for one in merge.tries:
-        line = Text(f"  {one.dtype}: {plain(told(one))}")
+        line = Text(f"  {shorten(one.dtype, 20)}: {shorten(told(one), 600)}")
         if one.agreement is not None and one.agreement.agrees:
             line.append(
                 f" on {one.agreement.rows} rows, largest logit difference "

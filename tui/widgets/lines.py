@@ -16,6 +16,8 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tunewright.engine.text import plain
+
 _CONSOLE = Console(width=10_000, color_system="truecolor", legacy_windows=False)
 
 
@@ -25,6 +27,9 @@ def strip_of(text: Text, width: int) -> Strip:
     Rich leaves a text without spans without style; with NO_COLOR Textual ends on such segments.
     """
     line = text.copy()
+    if not line.plain.isprintable():
+        # Whoever made it should have: what a terminal obeys must not depend on that.
+        line = Text(plain(line.plain), line.style)
     line.no_wrap = True
     line.end = ""
     base = _CONSOLE.get_style(line.style)
