@@ -370,16 +370,24 @@ class TunewrightApp(LineApp):
             self.show_frame()
         self._say_unsaved()
 
+    @property
+    def _looks_last_at(self) -> str:
+        """Whoever only sizes a model does it with assumed rows."""
+        return "model" if self.alone == "method" else "data"
+
     def look_again(self) -> None:
         """Look at model and data; what is known of them already stays until then."""
         bench, ticket = self.bench, self.bench.ticket
         inputs, base, model = bench.inputs, bench.base, bench.model
+        rows_too = self._looks_last_at == "data"
 
         def look() -> None:
             found = model or look_at_model(
                 inputs, base, lambda line: self.from_thread(self._looking_says, line)
             )
             self.from_thread(self._found, ticket, found, "model")
+            if not rows_too:
+                return
             rows = look_at_rows(inputs, base, found)
             self.from_thread(self._found, ticket, rows, "data")
 
@@ -398,7 +406,7 @@ class TunewrightApp(LineApp):
 
     def _found(self, ticket: int, what: Any, kind: str) -> None:
         if self.bench.found(ticket, what, kind):
-            if self._said_while_looking and kind == "data":
+            if self._said_while_looking and kind == self._looks_last_at:
                 self._said_while_looking = False
                 self.notice("")
             self.show_all()
