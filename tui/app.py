@@ -20,7 +20,7 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input
 
-from tunewright.engine.devices import AUTO
+from tunewright.engine.devices.names import AUTO
 from tunewright.engine.environment import read_environment
 from tunewright.engine.files import write_atomic
 from tunewright.engine.homes import state_home
