@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from tunewright.engine.devices import lowest_capability
+from tunewright.engine.devices.planned import lowest_capability
 from tunewright.engine.text import size
 from tunewright.engine.train.method import Method
 from tunewright.engine.train.registry import method, methods

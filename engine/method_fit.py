@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tunewright.engine.devices import Choice
+from tunewright.engine.devices.choice import Choice
 from tunewright.engine.evidence.given import EvidenceInput
 from tunewright.engine.plan import (
     Decision,

@@ -11,7 +11,12 @@ from typing import Any
 
 import msgspec
 
-from tunewright.engine.devices import are_linked, lowest_capability, planned_gpu, planned_gpus
+from tunewright.engine.devices.planned import (
+    are_linked,
+    lowest_capability,
+    planned_gpu,
+    planned_gpus,
+)
 from tunewright.engine.plan import DEVICES, Plan
 from tunewright.engine.session import Recorded
 from tunewright.engine.text import duration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tunewright.engine.devices import planned_gpus
+from tunewright.engine.devices.planned import planned_gpus
 from tunewright.engine.pace import pace_of
 from tunewright.engine.plan import Plan
 from tunewright.engine.session import Recorded

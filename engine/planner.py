@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tunewright.engine.devices import choose_device
+from tunewright.engine.devices.choose import choose_device
 from tunewright.engine.evidence.given import is_endpoint
 from tunewright.engine.method_choice import choose_method
 from tunewright.engine.method_fit import fit_method

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from tunewright.engine.devices import choose_device, refuse_invented
+from tunewright.engine.devices.choose import choose_device
+from tunewright.engine.devices.planned import refuse_invented
 from tunewright.engine.environment import missing_training_packages
 from tunewright.engine.evidence.given import is_endpoint
 from tunewright.engine.plan import MethodFit, told_fit

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from tunewright.engine.data.assumed import assumed_facts
-from tunewright.engine.devices import lowest_capability, planned_gpus
+from tunewright.engine.devices.planned import lowest_capability, planned_gpus
 from tunewright.engine.plan import Plan
 from tunewright.engine.planner import make_plan
 from tunewright.engine.session import Inputs, Recorded

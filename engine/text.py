@@ -83,15 +83,17 @@ _IRREGULAR = {"are": "is", "have": "has", "do": "does", "were": "was"}
 
 
 def size(n: int | None) -> str:
-    """Bytes for people: GiB from one up, else MiB; "unknown" for None."""
+    """Bytes for people: TiB or GiB from one up, else MiB; "unknown" for None."""
     if n is None:
         return "unknown"
     gib = n / 2**30
+    if abs(gib) >= 1024:
+        return f"{gib / 1024:.2f} TiB"
     return f"{gib:.2f} GiB" if abs(gib) >= 1 else f"{n / 2**20:.0f} MiB"
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds for people: "42 s", "3 min 05 s", "2 h 10 min"; "unknown" for None."""
+    """Seconds for people: "42 s", "3 min 05 s", "2 h 10 min", "1,151 days"; "unknown" for None."""
     if seconds is None:
         return "unknown"
     whole = round(seconds)
@@ -99,4 +101,6 @@ def duration(seconds: float | None) -> str:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole < 100 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{round(whole / 86400):,} days"

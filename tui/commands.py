@@ -92,6 +92,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("mark", ("space",), "mark", "mark a run to compare with", ("runs",)),
     Command("delete", ("x",), "delete", "delete the run's directory", ("runs",)),
     Command("why", ("w",), "why", "the reasons in full", ("goal", "method", "prove", "train")),
+    Command("type_value", ("e",), "value", "type any value for the marked knob", ("method",)),
     Command("log_scale", ("l",), "log y", "logarithmic or linear y axis", ("train",)),
     Command("series", ("s",), "curve", "loss, gradient norm, learning rate or speed", ("train",)),
     Command("copy", ("y",), "copy", "copy what is marked to the clipboard", bar=False),

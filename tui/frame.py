@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from tunewright.engine.data.example import DataFacts
-from tunewright.engine.devices import planned_gpu
+from tunewright.engine.devices.planned import planned_gpu
 from tunewright.engine.plan import Plan
 from tunewright.engine.text import shorten
 from tunewright.hardware.errors import Problem

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunewright.engine.devices import AUTO
+from tunewright.engine.devices.names import AUTO
 from tunewright.engine.environment import read_environment
 from tunewright.engine.places import places
 from tunewright.engine.run.rundir import RunDir
@@ -132,20 +132,27 @@ class Lookout:
 
     # -- model and rows
 
+    @property
+    def _looks_last_at(self) -> str:
+        """Whoever only sizes a model does it with assumed rows."""
+        return "model" if self._app.alone == "method" else "data"
+
     def look_again(self) -> None:
         """Look at model and data; what is known of them already stays until then."""
         bench, ticket = self._bench, self._bench.ticket
         inputs, base, model = bench.inputs, bench.base, bench.model
-        app = self._app
+        app, rows_too = self._app, self._looks_last_at == "data"
 
         def look() -> None:
             found = model or look_at_model(
                 inputs, base, lambda line: app.from_thread(self._looking_says, line)
             )
-            app.from_thread(self._found, ticket, found, "model")
-            rows = look_at_rows(inputs, base, found)
-            # The plan follows at once where the screen is drawn: what it imports is imported here.
+            # A plan may follow at once where the screen is drawn: what it imports is imported here.
             import_module("tunewright.tui.planning")
+            app.from_thread(self._found, ticket, found, "model")
+            if not rows_too:
+                return
+            rows = look_at_rows(inputs, base, found)
             app.from_thread(self._found, ticket, rows, "data")
 
         if bench.model is None or bench.data is None:
@@ -170,7 +177,7 @@ class Lookout:
 
     def _found(self, ticket: int, what: Any, kind: str) -> None:
         if self._bench.found(ticket, what, kind):
-            if self._said_while_looking and kind == "data":
+            if self._said_while_looking and kind == self._looks_last_at:
                 self._said_while_looking = False
                 self._app.notice("")
             self._app.show_all()

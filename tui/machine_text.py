@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tunewright.engine.devices import holders
+from tunewright.engine.devices.busy import holders
 from tunewright.engine.text import place, plain, shorten, size
 from tunewright.hardware.capability import needs
 from tunewright.hardware.snapshot import NO_GPU, Activity, Disk, Gpu, Pair, Snapshot, Trouble

@@ -202,7 +202,7 @@ def open_screens(
         from tunewright.tui.workbench import Workbench
 
         app = TunewrightApp(
-            Workbench.open(session),
+            Workbench.open(session, keeps=alone is None),
             alone=alone,
             plain_ascii=plain_ascii or asked_for(),
             notify=notify,

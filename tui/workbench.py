@@ -58,8 +58,10 @@ class Workbench:
     """See the module. What is known is None until it was looked at, and a `Problem` when looking
     failed."""
 
-    def __init__(self, path: Path, session: Session, place: Place) -> None:
+    def __init__(self, path: Path, session: Session, place: Place, *, keeps: bool = True) -> None:
         self.path = path
+        # Whether what changes is written; else the session is only looked at.
+        self.keeps = keeps
         self.session = session
         self.place = place
         self.snapshot: Snapshot | None = None
@@ -81,11 +83,12 @@ class Workbench:
     # -- opening and saving
 
     @classmethod
-    def open(cls, path: Path | None = None) -> Workbench:
-        """The session at `path`, the one that was open last, or the demo's."""
+    def open(cls, path: Path | None = None, *, keeps: bool = True) -> Workbench:
+        """The session at `path`, the one that was open last, or the demo's. Without `keeps`
+        nothing of it is ever written."""
         path = path or _last_session() or sessions_home() / "demo" / "session.json"
         session = load_session(path) if path.is_file() else demo_session()
-        bench = cls(path, session, _read_place(path))
+        bench = cls(path, session, _read_place(path), keeps=keeps)
         bench.decided = _read_decided(bench.evidence())
         bench.save()
         return bench
@@ -93,11 +96,13 @@ class Workbench:
     def save(self) -> None:
         """Write session.json, the place in it, and that it is the one to open next."""
         self._save_session()
-        self.saver.put(_place_file(self.path), msgspec.json.encode(self.place))
-        self.saver.put(sessions_home() / "last", f"{self.path}\n".encode())
+        if self.keeps:
+            self.saver.put(_place_file(self.path), msgspec.json.encode(self.place))
+            self.saver.put(sessions_home() / "last", f"{self.path}\n".encode())
 
     def _save_session(self) -> None:
-        self.saver.put(self.path, encode_session(self.session))
+        if self.keeps:
+            self.saver.put(self.path, encode_session(self.session))
 
     @property
     def base(self) -> Path:

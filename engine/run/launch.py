@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from tunewright.engine.devices import refuse_invented
+from tunewright.engine.devices.planned import refuse_invented
 from tunewright.engine.environment import needed_packages
 from tunewright.engine.evidence.given import is_endpoint
 from tunewright.engine.homes import runs_home

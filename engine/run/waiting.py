@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import msgspec
 
-from tunewright.engine.devices import holders, planned_gpus, waits
+from tunewright.engine.devices.busy import holders
+from tunewright.engine.devices.planned import planned_gpus, waits
 from tunewright.engine.plan import Plan
 from tunewright.engine.session import Session
 from tunewright.engine.text import size

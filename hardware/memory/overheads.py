@@ -173,7 +173,8 @@ def _unknown(shape: ModelShape) -> tuple[str, ...]:
 
 def _assumptions(setup: TrainingSetup, stack: Stack | None, slack: str) -> tuple[str, ...]:
     said = [
-        f"{setup.micro_batch} rows of {setup.seq_len} tokens, all as long as the longest",
+        f"{setup.micro_batch} {'row' if setup.micro_batch == 1 else 'rows'} of "
+        f"{setup.seq_len:,} tokens, as long as the longest",
         f"the safe bound takes every uncertain term at its high end: {slack}, and tensors that "
         "were not counted",
     ]

@@ -6,13 +6,8 @@ import msgspec
 import pytest
 from sizing_cases import GIB, gpu, inputs, recorded, snapshot
 
-from tunewright.engine.devices import (
-    choose_device,
-    planned_gpu,
-    planned_gpus,
-    refuse_invented,
-    waits,
-)
+from tunewright.engine.devices.choose import choose_device
+from tunewright.engine.devices.planned import planned_gpu, planned_gpus, refuse_invented, waits
 from tunewright.engine.plan import Plan
 from tunewright.engine.plan_cost import plan_cost
 from tunewright.engine.planner import make_plan

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tunewright.engine.devices import choose_device
+from tunewright.engine.devices.choose import choose_device
 from tunewright.hardware.capability import abilities
 from tunewright.hardware.whatif import imagine
 from tunewright.tui.machine_text import device_lines, device_row, host_lines, matrix

@@ -10,7 +10,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from tunewright.engine.devices import AUTO, is_busy, is_named, named_devices
+from tunewright.engine.devices.busy import is_busy
+from tunewright.engine.devices.names import AUTO, is_named, named_devices
 from tunewright.hardware.fit import training_memory
 from tunewright.hardware.snapshot import Gpu, Snapshot
 from tunewright.tui import boxes

@@ -21,13 +21,9 @@ from tunewright.engine.session import Environment, Inputs, Recorded
 from tunewright.engine.sizing import model_plan
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.snapshot import Snapshot
+from tunewright.tui.labelled import error_lines
 from tunewright.tui.looking import DataFound, ModelFound, look_at_model
-from tunewright.tui.panes.model_lines import (
-    error_lines,
-    model_columns,
-    model_lines,
-    model_rows,
-)
+from tunewright.tui.panes.model_lines import model_columns, model_lines, model_rows
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.widgets.folder_field import FolderField
 from tunewright.tui.widgets.lines import Lines

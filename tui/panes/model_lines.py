@@ -11,7 +11,8 @@ from tunewright.engine.plan import Plan
 from tunewright.engine.text import place, shorten, size
 from tunewright.engine.train.registry import method
 from tunewright.hardware.errors import Problem
-from tunewright.tui.panes.method_lines import said_of, wrapped
+from tunewright.tui.fit_text import said_of
+from tunewright.tui.labelled import labelled
 from tunewright.tui.widgets.gauge import STYLES
 from tunewright.tui.widgets.rows import Column, Row
 
@@ -82,20 +83,20 @@ def model_lines(
 ) -> list[Text]:
     """The marked model: what it is, whether it fits and with which rows, what is wrong with it."""
     where = _WHERE[candidate.where]
-    lines = wrapped(f"{candidate.name}  ", f"{where}: {place(candidate.folder or candidate.spec)}",
+    lines = labelled(f"{candidate.name}  ", f"{where}: {place(candidate.folder or candidate.spec)}",
                     width, 2, "bold")  # fmt: skip
     problem, shape = candidate.problem, candidate.shape
     if problem is not None:
-        lines += wrapped("! ", problem.what, width, 2, "bold red", "bold")
-        lines += wrapped("why   ", problem.why, width, 2, "dim")
-        return lines + wrapped("cure  ", problem.cure, width, 2, "dim")
+        lines += labelled("! ", problem.what, width, 2, "bold red", "bold")
+        lines += labelled("why   ", problem.why, width, 2, "dim")
+        return lines + labelled("cure  ", problem.cure, width, 2, "dim")
     if shape is None:
         text = (
             "not here yet: a 93 MB download and about a minute of conversion, once; enter does it"
         )
-        return lines + wrapped("", text, width, 2)
+        return lines + labelled("", text, width, 2)
     tied = "tied" if shape.tie_word_embeddings else "separate"
-    lines += wrapped(
+    lines += labelled(
         f"{shape.model_type}: ",
         f"{shape.num_hidden_layers} layers of {shape.hidden_size:,}, {shape.num_attention_heads} "
         f"heads ({shape.num_key_value_heads} for keys and values), vocabulary "
@@ -110,11 +111,11 @@ def model_lines(
         if candidate.has_template
         else "none: rows are joined as plain text, as suits a base model"
     )
-    lines += wrapped("chat template: ", template, width, 1, "bold")
+    lines += labelled("chat template: ", template, width, 1, "bold")
     if candidate.pickles:
         files = ", ".join(candidate.pickles[:3])
         text = f"{files}: a pickle can run any code when it is loaded; the safetensors are taken"
-        lines += wrapped("not read: ", text, width, 2, "bold")
+        lines += labelled("not read: ", text, width, 2, "bold")
     return lines + _plan_lines(plan, rows_said, width)
 
 
@@ -123,17 +124,9 @@ def _plan_lines(plan: Plan | Problem | None, rows_said: str, width: int) -> list
         return [Text("sizing …", "dim")]
     if isinstance(plan, Problem):
         return [
-            *wrapped("! ", plan.what, width, 1, "bold red", "bold"),
-            *wrapped("why   ", plan.why, width, 2, "dim"),
+            *labelled("! ", plan.what, width, 1, "bold red", "bold"),
+            *labelled("why   ", plan.why, width, 2, "dim"),
         ]
     fit = plan.chosen()
     text = f"{said_of(fit)}; expected {size(fit.estimate.expected_bytes)}. {rows_said}"
-    return wrapped(f"{method(fit.method).title}: ", text, width, 3, "bold")
-
-
-def error_lines(problem: Problem, width: int) -> list[Text]:
-    """What is wrong with a path, under the field it was typed in."""
-    return [
-        *wrapped("! ", f"{problem.what}: {problem.why}", width, 2, "bold red"),
-        *wrapped("cure  ", problem.cure, width, 2, "dim"),
-    ]
+    return labelled(f"{method(fit.method).title}: ", text, width, 3, "bold")

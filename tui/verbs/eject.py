@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from tunewright.engine.eject import eject
+    from tunewright.engine.eject.eject import eject
     from tunewright.engine.run.rundir import find_run
 
     script = eject(find_run(options.run).path, options.out)

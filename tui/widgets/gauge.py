@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from tunewright.engine.devices import planned_gpu
+from tunewright.engine.devices.planned import planned_gpu
 from tunewright.engine.plan import Plan
 from tunewright.engine.text import plain, shorten, size
 from tunewright.hardware.errors import Problem

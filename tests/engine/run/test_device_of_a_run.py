@@ -17,7 +17,7 @@ from stub_nvml import build_stub, compiler, stub_environment
 from stub_nvml.machines import MIB, desktop, h100_mig
 from tiny import TinyData
 
-from tunewright.engine.devices import WAIT_RULE
+from tunewright.engine.devices.planned import WAIT_RULE
 from tunewright.engine.plan import Decision, Plan, PlannedDevice
 from tunewright.engine.run import control
 from tunewright.engine.run.events import State

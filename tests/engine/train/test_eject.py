@@ -19,7 +19,8 @@ from tiny import TinyData
 from train_jobs import FACTS, Run
 from transformers.utils import chat_template_utils
 
-from tunewright.engine.eject import eject, render_script
+from tunewright.engine.eject.eject import eject
+from tunewright.engine.eject.script import render_script
 from tunewright.engine.plan import Decision, PlannedDevice
 from tunewright.engine.run.events import Evaluated
 from tunewright.engine.session import save_session

@@ -86,7 +86,7 @@ def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
 
 def test_listing_methods_names_and_defaults_imports_nothing_heavy() -> None:
     code = (
-        "import sys, pkgutil, importlib, tunewright.engine.train as t, tunewright.engine.eject\n"
+        "import sys, pkgutil, importlib, tunewright.engine.train as t, tunewright.engine.eject.eject\n"
         "names = [m.name for m in pkgutil.walk_packages(t.__path__, t.__name__ + '.')]\n"
         "assert len(names) > 15, names\n"
         "for name in names: importlib.import_module(name)\n"

@@ -14,22 +14,18 @@ from tunewright.engine.train.names import settings
 from tunewright.engine.train.registry import method, methods
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.prices import Price, Prices
+from tunewright.tui.fit_text import said_of
 from tunewright.tui.knobs import KNOBS, knobs_of, stepped, told
+from tunewright.tui.labelled import labelled
+from tunewright.tui.panes.knob_lines import knob_lines, price
+from tunewright.tui.panes.memory_lines import item_lines, memory_lines, memory_rows
 from tunewright.tui.panes.method_lines import (
     advice_lines,
-    item_lines,
-    knob_lines,
-    memory_lines,
-    memory_rows,
     method_rows,
-    price,
     problem_lines,
-    reason_lines,
-    reason_rows,
     room_lines,
-    said_of,
-    wrapped,
 )
+from tunewright.tui.panes.reason_lines import reason_lines, reason_rows
 from tunewright.tui.widgets.rows import Row
 
 MICRO = "training.per_device_train_batch_size"
@@ -95,7 +91,7 @@ def test_no_line_is_wider_than_the_pane(width: int) -> None:
                 *advice_lines(tried, id, None, width),
                 *room_lines(tried, plan, width),
                 *memory_lines(plan, "weights", width),
-                *reason_lines(plan, "method", width, 8),
+                *reason_lines(tried, plan, "method", width, 8),
                 *problem_lines(Problem("w" * 300, why="y " * 300, cure="c"), "k", width),
             ]
             for knob in knobs_of(method(id)):
@@ -118,10 +114,26 @@ def test_the_items_add_up_and_a_bar_stands_for_each_that_is_there() -> None:
     assert len(stacked) == 34
     weights = estimate.items[0].bytes / estimate.expected_bytes
     assert stacked.count("█") / 34 >= weights - 0.03
-    rows = memory_rows(estimate, 78)
+    rows = memory_rows(estimate, 20)
     assert [row.key for row in rows] == [*(item.id for item in estimate.items), ""]
     assert "GiB" in cell(rows[-1], 1)
     assert "safe bound" in said(memory_lines(plan, "weights", 78))
+
+
+def test_where_there_is_little_room_the_sum_is_still_seen_and_right() -> None:
+    estimate = whole_plan(21.4)[0].chosen().estimate
+    present = [item for item in estimate.items if item.bytes]
+    for height in range(3, 14):
+        lines = item_lines(estimate, 34, height)
+        assert len(lines) <= height
+        assert lines[-1].plain.startswith("= expected")
+        shown = [line.plain.split()[0] for line in lines[1:-1]]
+        if height >= len(present) + 2:
+            assert {item.id for item in present} <= set(shown)
+        else:
+            assert shown[-1] == "others"
+            largest = max(present, key=lambda item: item.bytes)
+            assert height == 3 or largest.id in shown
 
 
 def test_a_step_is_priced_by_what_it_changes() -> None:
@@ -130,7 +142,7 @@ def test_a_step_is_priced_by_what_it_changes() -> None:
     now = plan.chosen().estimate.expected_bytes
 
     def priced(key: str, value: Any) -> str:
-        return price(plan, tried.changed("qlora", key, value), value, tried).plain
+        return price(key, plan, tried.changed("qlora", key, value), value, tried).plain
 
     after = plan_of(WhatIf(inputs(overrides={"lora.r": 64}), tried.recorded), "qlora")
     more = after.chosen().estimate.expected_bytes - now
@@ -150,6 +162,7 @@ def test_what_a_step_brings_along_is_told() -> None:
     after = tried.changed("qlora", MICRO, 64)
     assert isinstance(after, Plan)
     assert after.value("training.activation_checkpointing") is True
+    assert price(MICRO, plan, after, 64, tried).plain.endswith(", ckpt on")
     lines = said(knob_lines(MICRO, plan, after, 64, 300))
     assert "checkpointing off → on" in lines
     refused = tried.changed("qlora", "lora.r", 10**6)
@@ -165,9 +178,18 @@ def test_overrides_come_first_and_say_what_was_advised() -> None:
     at = {row.key: number for number, row in enumerate(rows)}
     assert at["lora.r"] < at["method"]
     assert {"method", "device", "training.optim"} <= set(at)
-    told_ = said(reason_lines(plan_of(tried, "qlora"), "lora.r", 78, 9))
+    told_ = said(reason_lines(tried, plan_of(tried, "qlora"), "lora.r", 78, 9))
     assert "not 16" in told_
     assert "rule override" in told_
+
+
+def test_the_advised_method_has_its_reason_in_full_too() -> None:
+    tried = what_if()
+    advised = tried.advised
+    assert isinstance(advised, Plan)
+    told_ = said(reason_lines(tried, plan_of(tried, "qlora"), "method", 400, 9))
+    assert advised.method.because in told_
+    assert f"rule {advised.method.rule}" in told_
 
 
 def test_warnings_stand_at_the_foot_and_among_the_reasons() -> None:
@@ -177,7 +199,7 @@ def test_warnings_stand_at_the_foot_and_among_the_reasons() -> None:
     assert "! " in said(room_lines(tried, plan, 78))
     first = reason_rows(tried, plan)[0]
     assert "tight" in cell(first, 3)
-    assert "tight" in said(reason_lines(plan, first.key, 78, 5))
+    assert "tight" in said(reason_lines(tried, plan, first.key, 78, 5))
 
 
 def test_room_is_zero_said_in_words() -> None:
@@ -193,7 +215,7 @@ def test_the_verdict_carries_its_figure() -> None:
 
 
 def test_untrusted_text_is_shown_and_not_obeyed() -> None:
-    lines = wrapped("! ", "[bold]a\x1b[31m\u202eb\nc", 78, 2)
+    lines = labelled("! ", "[bold]a\x1b[31m\u202eb\nc", 78, 2)
     assert said(lines) == "! [bold]a\\x1b[31m\\u202eb⏎c"
     assert not [span for line in lines for span in line.spans if "31" in str(span.style)]
 

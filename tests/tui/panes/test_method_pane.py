@@ -94,22 +94,52 @@ def test_a_knob_moves_the_gauge_at_once_is_saved_and_is_taken_back(session: Path
 MICRO = "training.per_device_train_batch_size"
 
 
-def test_what_cannot_be_set_leaves_everything_as_it_was(session: Path) -> None:
+def test_a_value_is_typed_and_moves_the_gauge_before_it_is_set(session: Path) -> None:
     async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
         await opened(pilot, app)
-        overrides, plan = dict(app.bench.inputs.overrides), app.bench.plan
-        # 64 tokens at least are needed for these rows: below it answers would lose their end.
-        await pilot.press("tab", "j", "j")
-        while app.pane.why_not("less") is None and not app.screen.query("#box"):
-            await pilot.press("<")
-            await pilot.pause()
-        if not app.screen.query("#box"):
-            pane(app)._set("training.max_length", 8)
-        assert app.bench.plan is plan or app.bench.inputs.overrides != overrides
+        was = gauge(app)
+        await pilot.press("tab", "j", "j", "j", "e", *"40")
+        await until(pilot, lambda: "40: " in shown(app))
+        assert gauge(app) != was
+        assert app.bench.inputs.overrides.get(MICRO) is None
+        await pilot.press("escape")
+        await until(pilot, lambda: gauge(app) == was)
+        assert app.query_one("#knobs", Rows).has_focus
+        await pilot.press("e", *"40", "enter")
+        await until(pilot, lambda: app.bench.inputs.overrides.get(MICRO) == 40)
+        await until(pilot, lambda: "micro-batch • 40" in " ".join(shown(app).split()))
+        assert app.query_one("#knobs", Rows).has_focus
 
-    with pytest.raises(Exception, match="lose the end"):
-        drive(session, walk)
-    assert load_session(session).inputs.overrides.get("training.max_length") != 8
+    drive(session, walk)
+    assert load_session(session).inputs.overrides[MICRO] == 40
+
+
+def test_a_value_that_is_nonsense_is_refused_under_its_field(session: Path) -> None:
+    before = _said(session)
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await opened(pilot, app)
+        was = gauge(app)
+        await pilot.press("tab")
+        for down, typed, said in (
+            (0, "many", "whole number"),
+            (0, "-4", "take a value in"),
+            (0, "999999", "cannot be"),
+            # 64 tokens at least are needed for these rows: below it answers would lose their end.
+            (2, "8", "lose the end"),
+            (7, "sgd9000", "optim"),
+        ):
+            await pilot.press("g", *("j" * down), "e", *typed)
+            await until(pilot, lambda said=said: said in " ".join(shown(app).split()))
+            await pilot.press("enter")
+            await pilot.pause()
+            assert said in " ".join(shown(app).split())
+            assert app.focused is app.query_one("#knob-value")
+            assert gauge(app) == was
+            await pilot.press("escape")
+
+    drive(session, walk)
+    assert _said(session) == before
 
 
 def test_prices_come_for_every_knob(session: Path) -> None:
@@ -252,6 +282,8 @@ def test_sizing_alone_changes_no_session(session: Path) -> None:
         await pilot.press("enter")
         await pilot.pause()
         assert "sizing alone" in shown(app)
+        # Rows that are only assumed are not counted either.
+        assert app.bench.data is None
 
     drive(session, walk, alone="method")
     assert _said(session) == before
