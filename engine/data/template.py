@@ -18,6 +18,9 @@ from tunewright.hardware.errors import Problem
 # A template that loops must not fill the memory; the longest context is far below this.
 MOST_CHARACTERS = 200_000_000
 
+# Attributes of types that are remembered as safe or not.
+_MOST_ATTRIBUTES = 1000
+
 # What code inside a template can raise besides Jinja's own errors: it is a program of a stranger.
 _FAULTS = (
     ArithmeticError,
@@ -64,13 +67,12 @@ class Template:
         """The conversation as the model reads it; a `Problem` when the template refuses it."""
         import jinja2
 
-        turns = [message.turn() for message in messages]
         parts: list[str] = []
         length = 0
         given = {
             **self._known,
             # None, as transformers passes: to a template "not given" is another thing.
-            "messages": turns,
+            "messages": [message.turn() for message in messages],
             "tools": list(tools) or None,
             "documents": None,
             "add_generation_prompt": add_generation_prompt,
@@ -112,10 +114,21 @@ def _environment(day: date | None) -> Any:
         def _same(self, caller: Callable[[], str]) -> str:
             return caller()
 
+    safe: dict[tuple[type, str], bool] = {}
+
     class Bounded(ImmutableSandboxedEnvironment):
         """The sandbox limits ranges but not `'a' * 10**10`, which is memory before it is output."""
 
         intercepted_binops = frozenset({"*", "**"})
+
+        def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+            """What the sandbox says of a type's attribute, asked once: loops ask at every turn."""
+            known = safe.get((type(obj), attr))
+            if known is None:
+                known = super().is_safe_attribute(obj, attr, value)
+                if len(safe) < _MOST_ATTRIBUTES:
+                    safe[type(obj), attr] = known
+            return known
 
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
             if operator == "*":

@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from tunewright.engine.data.bounds import Bound, Bounds
 from tunewright.engine.data.example import Example, Message
 from tunewright.engine.data.template import Template
 from tunewright.hardware.errors import Problem
@@ -28,6 +29,9 @@ _BATCH = 256
 _COUNTED = 1000
 _COUNTED_CHARACTERS = 4 << 20
 _LONG = 1 << 20
+# Ends of beginnings that are remembered: those of templates are few and short.
+_SHORT, _MOST_TAILS = 200, 10_000
+_UNKNOWN: list[int] = []
 
 
 class Tokens(NamedTuple):
@@ -46,14 +50,10 @@ class _Span(NamedTuple):
 
 
 class _Parts(NamedTuple):
-    """All that must be encoded for one row."""
+    """The text of one row, and its spans."""
 
     whole: str
     spans: tuple[_Span, ...]
-
-    def texts(self) -> list[str]:
-        bounds = (text for span in self.spans for text in (span.before, span.after))
-        return [self.whole, *(text for text in bounds if text is not None)]
 
 
 class Renderer:
@@ -71,6 +71,9 @@ class Renderer:
         self.special_tokens = special_tokens
         self.stop_ids = stop_ids
         self._starts: list[int] = tokenizer.encode("", add_special_tokens=True).ids
+        self._ends = Bounds(tokenizer)
+        # Ids of texts that end the beginnings of many rows.
+        self._tails: dict[str, list[int]] = {}
 
     @classmethod
     def open(cls, model_dir: Path, day: date | None = None) -> Renderer:
@@ -210,9 +213,38 @@ class Renderer:
         waiting = iter(examples)
         while batch := list(itertools.islice(waiting, _BATCH)):
             parts = [self._parts(example, loss) for example in batch]
-            ids = self.encode_all([text for row in parts for text in row.texts()])
-            for example, row in zip(batch, parts, strict=True):
-                yield example, self._labelled(example, loss, row, [next(ids) for _ in row.texts()])
+            rows = list(self.encode_all([row.whole for row in parts]))
+            bounds = [self._bounds(row, ids) for row, ids in zip(parts, rows, strict=True)]
+            tails = self._encoded(bound.tail for several in bounds for bound in several)
+            for example, row, ids, ends in zip(batch, parts, rows, bounds, strict=True):
+                yield example, self._labelled(example, loss, row, ids, ends, tails)
+
+    def _bounds(self, row: _Parts, ids: list[int]) -> list[Bound]:
+        """Where the spans of a row begin and end, one after the other."""
+        if not row.spans:
+            return []
+        texts = [text for span in row.spans for text in (span.before, span.after)]
+        return [
+            self._ends.bound(text, row.whole, ids)
+            # Without a template a bos may stand before the ids.
+            if self.template and row.whole.startswith(text)
+            else Bound(0, text)
+            for text in texts
+            if text is not None
+        ]
+
+    def _encoded(self, tails: Iterable[str]) -> dict[str, list[int]]:
+        """The ids of each text."""
+        found: dict[str, list[int]] = {}
+        for tail in tails:
+            if tail not in found:
+                found[tail] = self._tails.get(tail, _UNKNOWN)
+        new = [tail for tail, ids in found.items() if ids is _UNKNOWN]
+        for tail, ids in zip(new, self.encode_all(new), strict=True):
+            found[tail] = ids
+            if len(tail) <= _SHORT and len(self._tails) < _MOST_TAILS:
+                self._tails[tail] = ids
+        return found
 
     def _parts(self, example: Example, loss: Loss) -> _Parts:
         """The row's text, and the texts at whose ends its trained spans begin and end; where all is
@@ -236,22 +268,27 @@ class Renderer:
         return _Parts(whole, tuple(spans))
 
     def _labelled(
-        self, example: Example, loss: Loss, row: _Parts, encoded: list[list[int]]
+        self,
+        example: Example,
+        loss: Loss,
+        row: _Parts,
+        ids: list[int],
+        bounds: list[Bound],
+        tails: dict[str, list[int]],
     ) -> Tokens:
-        ids, *bounds = encoded
         if not self.template:
             ids = self._with_plain_start(ids)
             eos = self.eos_id
             if eos is not None and ids[-1:] != [eos]:
                 ids = [*ids, eos]
-            bounds = [self._with_plain_start(bound) for bound in bounds]
+            tails = {tail: self._with_plain_start(some) for tail, some in tails.items()}
         labels = list(ids) if loss == "all" else [IGNORED] * len(ids)
-        ends = iter(bounds)
+        waiting = iter(bounds)
         for span in row.spans:
-            start = _reach(ids, next(ends), row.whole.startswith(span.before))
+            start = _reach(ids, next(waiting), tails, row.whole.startswith(span.before))
             end: int | None = len(ids)
             if span.after is not None:
-                end = _reach(ids, next(ends), row.whole.startswith(span.after))
+                end = _reach(ids, next(waiting), tails, row.whole.startswith(span.after))
             if start is None or end is None:
                 raise _not_a_prefix(example, span.turn)
             labels[start:end] = [IGNORED] * (end - start) if loss == "all" else ids[start:end]
@@ -291,14 +328,19 @@ def _parts_of(text: str) -> Iterator[str]:
     yield text[start:] if start else text
 
 
-def _reach(ids: list[int], bound: list[int], text_agrees: bool) -> int | None:
-    """How many of `ids` the text of `bound` gives; None when the two part before its end."""
-    if ids[: len(bound)] == bound:
-        return len(bound)
+def _reach(
+    ids: list[int], bound: Bound, tails: dict[str, list[int]], text_agrees: bool
+) -> int | None:
+    """How many of `ids` the text up to a bound gives; None when the two part before its end."""
+    tail = tails[bound.tail]
+    same = bound.base
+    if ids[same : same + len(tail)] == tail:
+        return same + len(tail)
     if not text_agrees:
         return None
-    same = 0
-    while same < min(len(ids), len(bound)) and ids[same] == bound[same]:
+    for id, other in zip(ids[same:], tail, strict=False):
+        if id != other:
+            break
         same += 1
     return same
 
