@@ -35,7 +35,8 @@ KINDS = (
         "pii.name",
         "info",
         "{count} rows hold what a model takes for names of people",
-        "right for people in public life; replace others at the source, or remove the rows",
+        "right for people in public life; replace others with the same model: --fix names=MODEL",
+        ("names",),
     ),
 )
 
