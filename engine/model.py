@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 DEMO_MODEL = "demo:smollm2-135m-instruct"
 DEMO_DATA = "demo:orders"
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+# With a configuration or a revision behind it, as `hub.parse_id` takes them.
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(?::[\w.+-]+)?(?:@[\w./-]+)?")
 DEMO_TICKETS = "demo:tickets"
 DEMO_HANDBOOK = "demo:handbook"
 
@@ -43,16 +44,16 @@ def resolve_data(data: DataInput, base: Path, cache: Path) -> tuple[Path, Path |
     if data.path.startswith("demo:"):
         return _demo_data(data.path, cache / "demo")
     held = None if data.eval_path is None else _data_path(data.eval_path, base)
-    return _data_path(data.path, base), held
+    return _data_path(data.path, base, data.revision), held
 
 
-def _data_path(spec: str, base: Path) -> Path:
+def _data_path(spec: str, base: Path, revision: str | None = None) -> Path:
     """A file, folder or glob relative to `base`; else the snapshot of a hub id."""
     if not is_hub_id(spec, base):
         return base / Path(spec).expanduser()
     from tunewright.engine.data.hub import dataset_snapshot
 
-    return dataset_snapshot(spec)
+    return dataset_snapshot(spec, revision)
 
 
 def is_hub_id(spec: str, base: Path) -> bool:
@@ -198,10 +199,13 @@ def hub_snapshot(repo: str) -> Path:
     )
 
 
-def stored_snapshot(repo: str, kind: str) -> Path | None:
-    """The newest snapshot of a repository of `kind` ("models", "datasets") in the local cache."""
+def stored_snapshot(repo: str, kind: str, revision: str | None = None) -> Path | None:
+    """The newest snapshot of a repository of `kind` ("models", "datasets") in the local cache, or
+    that of a branch, a tag or a commit."""
     stored = hub_cache() / f"{kind}--{repo.replace('/', '--')}"
-    reference = stored / "refs" / "main"
+    if revision is not None and (stored / "snapshots" / revision).is_dir():
+        return stored / "snapshots" / revision
+    reference = stored / "refs" / (revision or "main")
     if reference.is_file():
         commit = reference.read_text(encoding="utf-8", errors="replace").strip()
         snapshot = stored / "snapshots" / commit

@@ -27,8 +27,9 @@ VERSION = "1.1"
 class DataInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The data: a path relative to the session file, or `demo:orders`. Without `eval_path` a seeded
     share `eval_fraction` is held out. `fixes` are those of `data fix`, made as the rows are read,
-    and the file stays as it is. Fingerprints ("sha256:…") are written when planned, and so is
-    `date`, where the chat template asks for the day: a resume or a replay must render the same."""
+    and the file stays as it is. Fingerprints ("sha256:…") are written when planned, and so are
+    `revision`, the commit of a data set of the hub, and `date`, where the chat template asks for
+    the day: a resume or a replay must render the same."""
 
     path: str
     format: str = "auto"
@@ -38,6 +39,7 @@ class DataInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     eval_fingerprint: str | None = None
     date: datetime.date | None = None
     fixes: tuple[str, ...] = ()
+    revision: str | None = None
 
 
 class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

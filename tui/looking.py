@@ -76,7 +76,9 @@ def look_at_rows(inputs: Inputs, base: Path, model: ModelFound | Problem) -> Dat
     from tunewright.engine.data.prepared import look_at_data, read_split
     from tunewright.engine.decide.facts import facts_of_rows
 
-    fresh = msgspec.structs.replace(inputs.data, fingerprint=None, eval_fingerprint=None)
+    fresh = msgspec.structs.replace(
+        inputs.data, fingerprint=None, eval_fingerprint=None, revision=None
+    )
     inputs = msgspec.structs.replace(inputs, data=fresh)
     try:
         read_split.cache_clear()

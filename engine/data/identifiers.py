@@ -90,7 +90,8 @@ def _france(text: str) -> bool:
     return 97 - int(digits[:13]) % 97 == int(digits[13:])
 
 
-def _brazil(text: str) -> bool:
+def cpf(text: str) -> bool:
+    """Brazil's: two check digits, each of those before it."""
     digits = [int(c) for c in text if c.isdigit()]
     for length in (9, 10):
         rest = sum(d * (length + 1 - i) for i, d in enumerate(digits[:length])) * 10 % 11 % 10
@@ -141,6 +142,18 @@ def _us(text: str) -> bool:
     return area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
 
 
+def _spain_foreign(text: str) -> bool:
+    """An NIE's letter stands for a first digit."""
+    return _spain(f"{'XYZ'.index(text[0])}{text[1:]}")
+
+
+def _singapore(text: str) -> bool:
+    """NRIC and FIN: a letter for the weighted sum, which later series move by four."""
+    total = sum(int(c) * w for c, w in zip(text[1:8], (2, 7, 6, 5, 4, 3, 2), strict=True))
+    total += 4 if text[0] in "TG" else 0
+    return ("JZIHGFEDCBA" if text[0] in "ST" else "XWUTRQPNMLK")[total % 11] == text[-1]
+
+
 def _always(text: str) -> bool:
     return True
 
@@ -153,9 +166,12 @@ _NATIONAL: tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...] = (
     (re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])"), _us),
     (re.compile(_BRITISH), _always),
     (re.compile(r"\b\d{8}-?[A-HJ-NP-TV-Z]\b"), _spain),
+    (re.compile(r"\b[XYZ]\d{7}[A-HJ-NP-TV-Z]\b"), _spain_foreign),
+    (re.compile(r"\b[STFG]\d{7}[A-Z]\b"), _singapore),
+    (re.compile(r"\b[A-Z]{4}\d{6}[HM][A-Z]{5}[0-9A-Z]\d\b"), _always),
     (re.compile(_FRENCH), _france),
     (re.compile(r"\b[A-Z]{6}\d{2}[A-EHLMPR-T]\d{2}[A-Z]\d{3}[A-Z]\b"), _always),
-    (re.compile(r"(?<!\d)\d{3}\.\d{3}\.\d{3}-\d{2}(?!\d)"), _brazil),
+    (re.compile(r"(?<!\d)\d{3}\.\d{3}\.\d{3}-\d{2}(?!\d)"), cpf),
     (re.compile(r"(?<!\d)[1-9]\d{16}[\dXx](?!\w)"), _china),
     (re.compile(r"(?<!\d)756\.\d{4}\.\d{4}\.\d{2}(?!\d)"), _switzerland),
     (re.compile(r"(?<![\d-])[2-9]\d{3} \d{4} \d{4}(?! ?\d)"), _india),
@@ -163,8 +179,8 @@ _NATIONAL: tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...] = (
 
 
 def national_id(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of identity numbers of the US, Britain, Spain, France, Italy, Brazil, China,
-    Switzerland and India, those with a check digit only where it holds."""
+    """(start, end) of identity numbers of the US, Britain, Spain, France, Italy, Brazil, Mexico,
+    China, Singapore, Switzerland and India, those with a check digit only where it holds."""
     for pattern, holds in _NATIONAL:
         for found in pattern.finditer(text):
             if holds(found[0]):

@@ -35,7 +35,7 @@ from tunewright.engine.data.checks.total import MOST_ROWS, SetFacts, Total
 from tunewright.engine.data.example import Finding, Place
 from tunewright.engine.data.readers.block import Block, Side
 from tunewright.engine.data.shapes.find import Bound, Finder, parse_row, settle, shape_named
-from tunewright.engine.data.sources import Source, find_sources
+from tunewright.engine.data.sources import Source, find_sources, left_out
 from tunewright.engine.text import agreeing
 
 # So many bytes are checked here before other processes are worth their start.
@@ -297,6 +297,16 @@ class Inspection:
         )
 
     def _about_files(self) -> Iterator[Finding]:
+        others = left_out(Path(self.named), self.sources)
+        if others:
+            yield Finding(
+                id="file.left-out",
+                severity="info",
+                message=agreeing(f"{len(others)} files of the folder are not read"),
+                count=len(others),
+                places=tuple(Place(str(path), 1) for path in others[:20]),
+                fix="nothing, where they are not data; else name them, or a glob of them",
+            )
         liars = [source for source in self.sources if source.lies]
         if liars:
             yield Finding(

@@ -13,13 +13,14 @@ import msgspec
 
 from tunewright.engine.data.example import DataFacts, Example
 from tunewright.engine.data.fingerprint import check_unchanged, fingerprint
+from tunewright.engine.data.hub import commit_of
 from tunewright.engine.data.preflight import measure
 from tunewright.engine.data.read import Reading, has_sides, read_examples
 from tunewright.engine.data.split import split
 from tunewright.engine.data.stored import Stored
 from tunewright.engine.data.tokens import Loss, Renderer
 from tunewright.engine.homes import cache_home
-from tunewright.engine.model import resolve_data
+from tunewright.engine.model import is_hub_id, resolve_data
 from tunewright.engine.run.job import Job
 from tunewright.engine.session import DataInput, Inputs
 
@@ -87,5 +88,6 @@ def look_at_data(
         data,
         fingerprint=fingerprint(train_path),
         eval_fingerprint=None if eval_path is None else fingerprint(eval_path),
+        revision=commit_of(train_path) if is_hub_id(data.path, base) else None,
     )
     return data, facts, lengths

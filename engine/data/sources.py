@@ -5,8 +5,9 @@ A file is known by its content first; its name only decides between kinds of tex
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -43,6 +44,8 @@ _ENDINGS: dict[str, Container] = {
     ".tsv": "delimited",
     ".parquet": "parquet",
     ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
     ".txt": "lines",
     ".text": "lines",
     ".md": "document",
@@ -58,12 +61,29 @@ _EVAL = re.compile(
 )
 # Signatures of what people pass by mistake: one clear sentence instead of a page of broken rows.
 _NO_DATA = {
-    b"PK\x03\x04": "a zip archive",
+    b"PK\x03\x04": "a zip archive (or a workbook of Excel: save it as CSV)",
+    b"\xd0\xcf\x11\xe0": "an old Excel or Word file",
+    b"\x93NUMPY": "an array of numpy",
+    b"\x89HDF": "an HDF5 file",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!\x1a": "a rar archive",
     b"\x7fELF": "a program",
     b"%PDF": "a PDF",
     b"SQLite format 3": "an SQLite database",
     b"\x80\x04": "a pickle",
     b"\x80\x05": "a pickle",
+}
+# What a text may begin with, so that it says something only where no text is named.
+_NO_ROWS = {
+    b"<?xml": "XML",
+    b"<!DOCTYPE": "a web page",
+    b"<html": "a web page",
+    b"Obj\x01": "an Avro file",
+    b"ORC": "an ORC file",
+    b"GGUF": "a model",
+    b"{\\rtf": "an RTF document",
 }
 _HEAD = 256 << 10
 
@@ -139,15 +159,27 @@ def _find(spec: Path) -> tuple[Source, ...]:
     raise unreadable(spec, OSError("it is neither a file nor a folder"))
 
 
-def _folder(folder: Path) -> tuple[Source, ...]:
-    """Tables and rows below a folder, as far as there are any; else its documents."""
-    files = sorted(
+def left_out(spec: Path, sources: Sequence[Source]) -> list[Path]:
+    """Files of a folder that are no part of its data, and do not only tell about it."""
+    if not spec.is_dir():
+        return []
+    read = {source.path for source in sources}
+    return [path for path in _files(spec) if path not in read]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(
         path
         for path in folder.rglob("*")
         if path.is_file()
         and path.name.lower() not in _ABOUT
         and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
     )
+
+
+def _folder(folder: Path) -> tuple[Source, ...]:
+    """Tables and rows below a folder, as far as there are any; else its documents."""
+    files = _files(folder)
     named = [(path, ending(path)) for path in files]
     tables = [path for path, end in named if end in _ENDINGS and end not in _DOCUMENTS]
     # `datasets` leaves cache-….arrow files of its maps beside the data.
@@ -195,17 +227,20 @@ def _sniff(path: Path) -> tuple[Container, bytes]:
             head = file.read(_HEAD)
         except (EOFError, OSError, CutOff):
             head = b""
-    for mark, kind in _NO_DATA.items():
-        if head.startswith(mark):
-            raise Problem(
-                f"{path} is {kind}, not data that can be read",
-                why=f"its first bytes are {mark.hex(' ')}",
-                cure="unpack or convert it: JSONL, JSON, CSV, Parquet or UTF-8 text",
-            )
+    named = _ENDINGS.get(ending(path))
+    textual = named in ("lines", "document", "delimited")
+    for mark, kind in (_NO_DATA if textual else _NO_DATA | _NO_ROWS).items():
+        if head.startswith(mark) or head.removeprefix(b"\xef\xbb\xbf").startswith(mark):
+            why = f"its first bytes are {mark.hex(' ')}"
+            raise _no_data(path, kind, why)
+    if head[257:262] == b"ustar":
+        raise _no_data(path, "a tar archive", "its bytes 258 to 262 say so")
+    if path.name.lower().endswith((".yaml", ".yml")) and head.lstrip()[:1] not in (b"{", b"["):
+        raise _no_data(path, "YAML", "its name says so, and it is no JSON")
     if head.startswith(b"PAR1"):
         return "parquet", head
-    named = _ENDINGS.get(ending(path))
-    if head.startswith(b"ARROW1") or (named == "arrow" and head.startswith(b"\xff\xff\xff\xff")):
+    # No text begins with four such bytes: the stream form, whatever it is called.
+    if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
         return "arrow", head
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if named in ("lines", "document"):
@@ -215,6 +250,14 @@ def _sniff(path: Path) -> tuple[Container, bytes]:
     if text.startswith(b"{"):
         return ("json" if _is_document(text, named) else "jsonl"), head
     return ("delimited" if named == "delimited" else "jsonl"), head
+
+
+def _no_data(path: Path, kind: str, why: str) -> Problem:
+    return Problem(
+        f"{path} is {kind}, not data that can be read",
+        why=why,
+        cure="unpack or convert it: JSONL, JSON, CSV, Parquet or UTF-8 text",
+    )
 
 
 def _is_array_row(text: bytes) -> bool:
@@ -228,7 +271,23 @@ def _is_document(text: bytes, named: Container | None) -> bool:
     line, _, more = text.partition(b"\n")
     if line.strip() == b"{" or (not _is_json(line) and more[:1] in b" \t" and more[:1]):
         return True
+    if _SEVERAL.search(line) and not _is_json(line) and _begins_with_json(line):
+        # Objects one after the other on one line.
+        return True
     return named == "json" and not more.lstrip().startswith(b"{")
+
+
+_SEVERAL = re.compile(rb"\}[ \t]*\{")
+
+
+def _begins_with_json(line: bytes) -> bool:
+    """A whole object, and right after it another one."""
+    text = line.decode(errors="replace")
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return text[end:].lstrip().startswith("{")
 
 
 def _is_json(line: bytes) -> bool:

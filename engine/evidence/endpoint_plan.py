@@ -7,12 +7,13 @@ from pathlib import Path
 import msgspec
 
 from tunewright.engine.data.fingerprint import fingerprint
+from tunewright.engine.data.hub import commit_of
 from tunewright.engine.data.prepared import read_split
 from tunewright.engine.evidence.endpoint import checked_url
 from tunewright.engine.evidence.given import EvidenceInput
 from tunewright.engine.evidence.plan import default_rows, prompt_settings
 from tunewright.engine.homes import cache_home
-from tunewright.engine.model import resolve_data
+from tunewright.engine.model import is_hub_id, resolve_data
 from tunewright.engine.plan import Decision, Plan, PlannedStage
 from tunewright.engine.prove.defaults import LONGEST_ANSWER
 from tunewright.engine.replay import Difference, plan_differences
@@ -43,6 +44,7 @@ def replan_endpoint(session: Session, base: Path) -> tuple[Session, tuple[Differ
         data,
         fingerprint=fingerprint(train_path),
         eval_fingerprint=None if eval_path is None else fingerprint(eval_path),
+        revision=commit_of(train_path) if is_hub_id(data.path, base) else None,
     )
     inputs = msgspec.structs.replace(session.inputs, data=data, stages=tuple(stages))
     given = inputs.evidence or EvidenceInput()

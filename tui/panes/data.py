@@ -393,6 +393,7 @@ class DataPane(Pane):
             eval_path=None,
             fingerprint=None,
             eval_fingerprint=None,
+            revision=None,
         )
 
         def then(look: DataLook) -> None:

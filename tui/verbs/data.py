@@ -65,6 +65,11 @@ def _fix_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fix", action="append", default=[], metavar="FIX", help="may be repeated; see --list"
     )
+    parser.add_argument(
+        "--names",
+        metavar="MODEL",
+        help="replace names of people too, as this spaCy model tells them: --fix names=MODEL",
+    )
     parser.add_argument("--list", action="store_true", help="the fixes there are")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the new file")
     parser.add_argument(
@@ -195,7 +200,8 @@ def _fix(options: argparse.Namespace) -> int:
     else:
         path = _resolved(options.path)[0]
         output = options.out or Path(f"{path.name.split('.')[0] or 'data'}.fixed.jsonl")
-        outcome = write_fixed(path, options.fix, output, options.format)
+        named = [] if options.names is None else [f"names={options.names}"]
+        outcome = write_fixed(path, [*options.fix, *named], output, options.format)
     if options.json:
         say.data(outcome)
         return Exit.DONE

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from tunewright.engine.data.checks.check import Family, Hits, Kind, Looked, Options, around
 from tunewright.engine.data.identifiers import ip_kind, is_card, is_iban, national_id
+from tunewright.engine.data.named_ids import named_ids
 from tunewright.engine.data.people import people
 
 _REDACT = "replace it: --fix redact (or redact={name}), or remove the rows: --fix drop={id}"
@@ -35,7 +36,8 @@ KINDS = (
         "pii.name",
         "info",
         "{count} rows hold what a model takes for names of people",
-        "right for people in public life; replace others at the source, or remove the rows",
+        "right for people in public life; replace others with the same model: --fix names=MODEL",
+        ("names",),
     ),
 )
 
@@ -48,7 +50,16 @@ class Span(NamedTuple):
     name: str
 
 
-_EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,24}\b")
+_EMAIL = re.compile(
+    r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,24}(?![A-Za-z0-9_])"
+)
+# Written so that no machine may find it.
+_HIDDEN = re.compile(
+    r"[A-Za-z0-9._%+-]{1,64} ?[\[(] ?at ?[\])] ?[A-Za-z0-9-]{1,63}"
+    r"(?:(?: ?[\[(] ?dot ?[\])] ?|\.)[A-Za-z0-9-]{2,63}){1,4}",
+    re.IGNORECASE,
+)
+_HIDES = re.compile(r"[\[(] ?at ?[\])]", re.IGNORECASE)
 _LOGIN = re.compile(r"://[^\s/@]*\Z")
 # Domains that are set aside for examples (RFC 2606), and those that people make up for them.
 _EXAMPLE = re.compile(
@@ -61,9 +72,13 @@ _LONG = re.compile(r"[0-9][0-9 .,()/-]{5,}[0-9]")
 _CODED = re.compile(r"[A-Z][A-Z] ?[0-9][0-9]")
 _DOTTED = re.compile(r"[0-9]\.[0-9]+\.[0-9]")
 _PHONE = re.compile(
-    r"(?<![\w.,$€£%])(?:\+\d|\(\d{2,5}\)|\d{2,5}[-. /]\d{2,4}[-. ]\d)[\d .()/-]{3,20}(?!\w)"
+    r"(?<![\w.,$€£%])(?:\+\d|\(\d{2,5}\)|\d{2,5}[-. /]\d{2,4}[-. ]\d|0\d{2,4} ?/ ?\d|07\d{3} \d)"
+    r"[\d .()/-]{3,20}(?!\w)"
 )
+_MOBILE = re.compile(r"07\d{3} \d{6}(?!\d)")
 _FRENCH = re.compile(r"0[1-9](?:[ .-]\d\d){4}(?!\d)")
+_GERMAN = re.compile(r"0[1-9]\d{1,3} ?/ ?\d")
+_BRAZILIAN = re.compile(r"\(\d\d\) ?9?\d{4}-\d{4}(?!\d)")
 _CARD = re.compile(r"(?<![\d.])(?:\d[ -]?){12,18}\d(?!\.?\d)")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d)")
@@ -96,6 +111,8 @@ def spans(text: str) -> list[Span]:
             for m in _EMAIL.finditer(text)
             if not _in_login(text, m.start()) and not m[0].startswith("git@")
         ]
+    if _HIDES.search(text):
+        found += [Span(m.start(), m.end(), "email") for m in _HIDDEN.finditer(text)]
     if _DIGIT.search(text):
         found += [
             Span(m.start(), m.end(), "address")
@@ -117,6 +134,7 @@ def spans(text: str) -> list[Span]:
             found += _addresses(_IPV6, text)
         if coded or long:
             found += [Span(start, end, "national-id") for start, end in national_id(text)]
+            found += [Span(start, end, "national-id") for start, end in named_ids(text)]
         if long:
             found += [
                 Span(m.start(), m.end(), "card") for m in _CARD.finditer(text) if is_card(m[0])
@@ -153,7 +171,8 @@ def _matcher() -> Any:
 
 
 def _phones(text: str) -> Iterator[tuple[int, int]]:
-    """Valid numbers with a country code, or as they are written in the US or Britain."""
+    """Valid numbers with a country code, or as they are written in the US, Britain, France, Germany
+    (with a slash) or Brazil."""
     matcher, valid = _matcher()
     for near in _PHONE.finditer(text):
         start, end = max(0, near.start() - 1), min(len(text), near.end() + 8)
@@ -161,9 +180,14 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
         region = "GB" if near[0].lstrip("(").startswith("0") else "US"
         if _FRENCH.match(near[0]):
             region = "FR"
+        elif _GERMAN.match(near[0]):
+            region = "DE"
+        elif _BRAZILIAN.match(near[0]):
+            region = "BR"
         for match in matcher(piece, region, leniency=valid):
             raw = match.raw_string
-            if raw.startswith(("+", "(")) or sum(c in " -./()" for c in raw) >= 2:
+            written = raw.startswith(("+", "(")) or sum(c in " -./()" for c in raw) >= 2
+            if written or _MOBILE.match(raw):
                 yield start + match.start, start + match.end
                 break
 
@@ -174,7 +198,7 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
             if found:
                 hits.add("pii.name", row.number, *_placed(row, Span(*found[0], "name")))
     for row in rows:
-        if not _DIGIT.search(row.text) and "@" not in row.text:
+        if not _DIGIT.search(row.text) and "@" not in row.text and not _HIDES.search(row.low):
             continue
         for span in spans(row.text):
             field, example = _placed(row, span)

@@ -49,6 +49,10 @@ SPECIAL = re.compile(
     r"|(?m:^### ?(?:Instruction|Response|Input|Human|Assistant):)"
     r"|(?m:^(?:Human|Assistant|USER|ASSISTANT): )"
 )
+# A line of a chat that was saved as text, by WhatsApp and others.
+CHAT_LINE = re.compile(
+    r"\A\[?\d{1,4}[./-]\d{1,2}[./-]\d{2,4},? \d{1,2}[:.]\d{2}[^:\n]{0,30}?[-\]] ?[^:\n]{1,40}:"
+)
 _SPECIAL_GATE = re.compile(r"[<\[]|#|: ")
 
 KINDS = (
@@ -64,6 +68,14 @@ KINDS = (
         "{count} rows hold remains of a template, such as {{{{name}}}}",
         "fill the blanks at the source, or remove the rows: --fix drop=text.template",
         ("drop=text.template",),
+    ),
+    Kind(
+        "text.chat-line",
+        "warn",
+        "{count} rows are lines of a saved chat, where nobody is the assistant",
+        'to learn to answer as one of them, write a conversation a row: {"messages": [{"role": '
+        '"user", …}, {"role": "assistant", …}]}',
+        ("drop=text.chat-line",),
     ),
     Kind(
         "text.special",
@@ -82,11 +94,13 @@ _LOOKS = (
 
 def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
     for row in rows:
+        if row.normal is not None and row.normal.text is not None and CHAT_LINE.match(row.text):
+            hits.add("text.chat-line", row.number, row.texts[0][0], row.text[:60])
         for id, gate, pattern in _LOOKS:
             if not gate.search(row.text) or not pattern.search(row.text):
                 continue
             if id == "text.special":
-                if not row.bound or row.bound.shape.name != "dialogue":
+                if not row.bound or row.bound.shape.name not in ("dialogue", "rendered"):
                     hits.add(id, row.number, *row.where(pattern))
                 continue
             asked = row.normal.asked if row.normal is not None else ()

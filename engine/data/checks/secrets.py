@@ -17,7 +17,9 @@ _LITERALS = (
     "A3T", "ABIA", "ACCA", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_",
     "glpat-", "xox", "hooks.slack", "PRIVATE KEY", "eyJ", "sk-", "k_live_", "SG.", "pypi-AgE",
     "npm_", "_authToken", "AccountKey=", "sq0csp", "hf_", "AIza", "AKC", "SK", "AC", "-us", ":AA",
-    "earer ",
+    "earer ", "k_test_", "whsec_", "glrt-", "xapp-", "GOCSPX-", "ya29.", "sig=", "Q~", "Basic ",
+    "dop_v1_", "shpat_", "dapi", "gsk_", "r8_", "xai-", "pplx-", "lin_api_", "ntn_", "hvs.",
+    "dckr_pat_", "ATATT3", "nvapi-", "AGE-SECRET-KEY-",
 )  # fmt: skip
 _WORDS = ("key", "secret", "token", "passw")
 _DISCORD = re.compile(r"[MNO][\w-]{23,25}\.")
@@ -26,7 +28,7 @@ _ASSIGNED = re.compile(
     r"|passw(?:or)?d)[\"']? ?[:=]",
     re.IGNORECASE,
 )
-_LOGIN = re.compile(r"://[^\s/:@]{1,60}:[^\s/@]{1,60}@")
+_LOGIN = re.compile(r"://[^\s/:@]{0,60}:[^\s/@]{1,60}@")
 
 
 def _may_hold(text: str, low: str) -> bool:
@@ -39,11 +41,26 @@ def _may_hold(text: str, low: str) -> bool:
 
 
 _OWN = re.compile(
-    r"\bhf_[A-Za-z]{30,40}\b|\bAIza[0-9A-Za-z_-]{35}\b|\bsk-(?:ant|proj|or|svcacct)-[\w-]{20,}"
+    r"\bhf_[A-Za-z0-9]{30,40}\b|\bAIza[0-9A-Za-z_-]{35}\b|\bsk-(?:ant|proj|or|svcacct)-[\w-]{20,}"
     r"|\bsk-[A-Za-z0-9]{40,}\b|\bgithub_pat_\w{40,}"
     r"|\b[Bb]earer (?=[^\s]{0,60}\d)[A-Za-z0-9_\-.~+/]{20,}=*"
     r"|(?i:(?<![A-Za-z0-9])(?:[a-z]{2,12}_)?(?:api[_-]?key|secret[_-]?(?:access[_-]?)?key|access[_-]?token|client[_-]?secret|passw(?:or)?d))"
     r"[\"']? ?[:=] ?[\"']?(?=[^\s\"']{0,60}\d)[A-Za-z0-9_\-/+=!#$%]{16,}"
+    # A shorter password, if it is none that somebody would write into an example.
+    r"|(?i:(?<![A-Za-z0-9])(?:[a-z]{2,12}_)?passw(?:or)?d)[\"']? ?[:=] ?[\"']?"
+    r"(?=[^\s\"']{0,60}\d)(?=[^\s\"']{0,60}[a-z])(?=[^\s\"']{0,60}[A-Z])"
+    r"(?![A-Z]?[a-z]+\d+[^A-Za-z0-9]?[\s\"'])[A-Za-z0-9_\-/+=!#$%]{10,}"
+    # Logins without a name, and what says what it is by how it begins.
+    r"|://:(?=[^\s/@]{0,60}\d)[^\s/@:]{8,80}(?=@)"
+    r"|\bAuthorization: Basic (?=[A-Za-z0-9+/]{0,60}\d)[A-Za-z0-9+/]{16,}={0,2}"
+    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{16,}|[?&]sig=[A-Za-z0-9%+/]{40,}"
+    r"|[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34}|\bnpm_[A-Za-z0-9]{36}\b"
+    r"|\b[sr]k_test_(?=\w{0,30}\d)[A-Za-z0-9]{24,}|\bwhsec_[A-Za-z0-9+/]{32,}"
+    r"|\bgl(?:rt|dt|ptt|ft|soat)-[\w-]{20,}|\bxapp-\d-[A-Z0-9]{8,}-\d{8,}-[a-z0-9]{30,}"
+    r"|\bGOCSPX-[\w-]{28}|\bya29\.[\w-]{40,}|\bdo[opr]_v1_[0-9a-f]{64}|\bshp(?:at|ca|pa|ss)_[0-9a-f]{32}"
+    r"|\bdapi[0-9a-f]{32}|\bgsk_[A-Za-z0-9]{48,}|\br8_[A-Za-z0-9]{37}|\bxai-[A-Za-z0-9]{60,}"
+    r"|\bpplx-[A-Za-z0-9]{40,}|\blin_api_[A-Za-z0-9]{40}|\bntn_[A-Za-z0-9]{40,}|\bhvs\.[\w-]{24,}"
+    r"|\bdckr_pat_[\w-]{27}|\bATATT3[\w=-]{60,}|\bnvapi-[\w-]{40,}|\bAGE-SECRET-KEY-1[A-Z0-9]{58}"
 )
 _PLUGINS = (
     "artifactory.ArtifactoryDetector", "aws.AWSKeyDetector",

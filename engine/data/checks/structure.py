@@ -31,6 +31,13 @@ KINDS = (
         ("unify",),
     ),
     Kind(
+        "csv.header",
+        "warn",
+        "{count} rows stand in a table that names no columns: they are column_1, column_2 …",
+        "say which is which: --format prompt_completion:prompt=column_1,completion=column_2; or "
+        "write the names into the first row",
+    ),
+    Kind(
         "rows.nested",
         "info",
         "{count} rows are parts of larger records, or joined from smaller ones",

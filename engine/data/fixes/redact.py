@@ -9,7 +9,7 @@ from tunewright.engine.data.fixes.fix import Applied, Before, Change, Dropped, F
 from tunewright.engine.data.fixes.texts import map_texts
 from tunewright.hardware.errors import Problem
 
-# A name that a model may have made up is not replaced by itself.
+# Names take a model to tell them: a fix of their own.
 KINDS = (
     *(kind.id.removeprefix("pii.") for kind in pii.KINDS if kind.id != "pii.name"),
     "secret",
@@ -18,6 +18,12 @@ KINDS = (
 
 def _make(value: str) -> Applied:
     wanted = set(filter(None, value.split(","))) or {*KINDS} - {"example"}
+    if "name" in wanted:
+        raise Problem(
+            "names are not told by their form",
+            why="it takes a model to tell them, and redact has none",
+            cure="--fix names=MODEL with a spaCy model, e.g. en_core_web_sm or its folder",
+        )
     if not wanted <= set(KINDS):
         raise Problem(
             f"redact={value} names what is not looked for",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tunewright.engine.data.checks.check import Looked
+from tunewright.engine.data.shapes.find import root_of
 
 Changed = Callable[[str, str], str]
 
@@ -17,7 +18,8 @@ def map_texts(value: Any, looked: Looked, change: Changed) -> Any:
         return value
     read = None
     if looked.bound is not None:
-        read = {*looked.bound.names.values(), *looked.bound.shape.reads}
+        names = looked.bound.names.values()
+        read = {*names, *map(root_of, names), *looked.bound.shape.reads}
     return {
         key: _map(inner, str(key), change) if read is None or key in read else inner
         for key, inner in value.items()

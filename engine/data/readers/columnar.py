@@ -51,13 +51,56 @@ def read_arrow(path: Path) -> Iterator[Block]:
 def _blocks(batches: Any) -> Iterator[Block]:
     first = 1
     for batch in batches:
+        classes = _class_names(batch.schema)
+        batch = _as_text(batch)
         # Dates, decimals and bytes of a table become what JSON has for them.
         rows = msgspec.json.decode(msgspec.json.encode(batch.to_pylist(), enc_hook=str))
+        for name, known in classes.items():
+            for row in rows:
+                row[name] = _class_name(row.get(name), known)
         yield Block(
             first,
             made=tuple(RawRow(first + at, row, row=first + at) for at, row in enumerate(rows)),
         )
         first += len(rows)
+
+
+def _as_text(batch: Any) -> Any:
+    """The batch with columns of bytes as text, where they are UTF-8."""
+    import pyarrow
+
+    for at, field in enumerate(batch.schema):
+        kind = field.type
+        if pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind):
+            try:
+                column = batch.column(at).cast(pyarrow.large_string())
+            except pyarrow.ArrowInvalid:
+                continue
+            batch = batch.set_column(at, field.name, column)
+    return batch
+
+
+def _class_names(schema: Any) -> dict[str, list[str]]:
+    """The names of classes by their column, as `datasets` writes them beside a table's columns: in
+    the table they are numbers."""
+    try:
+        about = msgspec.json.decode((schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = about["info"]["features"]
+        found = {}
+        for name, feature in features.items():
+            inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
+            if inner.get("_type") == "ClassLabel" and isinstance(inner.get("names"), list):
+                found[name] = [str(one) for one in inner["names"]]
+    except (msgspec.DecodeError, KeyError, AttributeError, TypeError):
+        return {}
+    return found
+
+
+def _class_name(value: Any, names: list[str]) -> Any:
+    if isinstance(value, list):
+        return [_class_name(one, names) for one in value]
+    known = isinstance(value, int) and 0 <= value < len(names)
+    return names[value] if known else value
 
 
 def _pyarrow(path: Path) -> Any:

@@ -1,4 +1,5 @@
-"""CSV and TSV: the first row names the fields; cells that hold JSON become what they hold."""
+"""CSV and TSV: the first row names the fields, or is a row itself; cells that hold JSON become what
+they hold."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ MOST_COLUMNS = 10_000
 _DELIMITERS = ",\t;|"
 _NAME = 80
 _HEAD = 256 << 10
+_NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?")
 _MOST_LITERAL = 1 << 20
 # Excel's own line: which character divides the cells.
 _SEP = re.compile(rb"\"?sep=([,;|\t])\"?\r?\n", re.IGNORECASE)
@@ -33,7 +35,8 @@ _FEWEST_LINES = 3
 def read_blocks(path: Path) -> Iterator[Block]:
     """Blocks of rows. The line is that on which a row begins, as quoted cells may hold newlines.
 
-    A `Problem` for a header that is none: empty or repeated names, or over 10,000 columns.
+    A first row that names nothing is a row, and the columns are column_1, column_2 and so on. A
+    `Problem` for a header that is none: empty or repeated names, or over 10,000 columns.
     """
     csv.field_size_limit(MOST_ROW_BYTES)
     made: list[RawRow] = []
@@ -50,6 +53,7 @@ def _rows(path: Path) -> Iterator[RawRow]:
     lines = _Lines(path)
     reader = csv.reader(lines, delimiter=lines.delimiter, strict=True)
     names: list[str] | None = None
+    headless = False
     while True:
         line = lines.number + 1
         try:
@@ -71,14 +75,17 @@ def _rows(path: Path) -> Iterator[RawRow]:
         if not cells:
             continue
         if names is None:
-            names = _header(path, cells)
-        elif len(cells) != len(names):
+            if not _is_first_row(cells):
+                names = _header(path, cells)
+                continue
+            names, headless = [f"column_{at}" for at in range(1, len(cells) + 1)], True
+        if len(cells) != len(names):
             told = f"{len(cells)} cells"
             wrong = Wrong("row", told, f"{len(names)}, as the first row names", "csv.cells")
             yield RawRow(line, None, wrong)
         else:
             row = {name: _value(cell) for name, cell in zip(names, cells, strict=True)}
-            yield RawRow(line, row, None, lines.take_note())
+            yield RawRow(line, row, None, lines.take_note() or (_HEADLESS if headless else None))
 
 
 class _Lines:
@@ -158,14 +165,26 @@ def delimiter_of(path: Path, head: bytes) -> str:
     return max(_DELIMITERS, key=line.count)
 
 
+# A table whose first row is one like the others.
+_HEADLESS = Wrong("row", "no names of the columns", "names in the first row", "csv.header")
+
+
+def _is_first_row(cells: list[str]) -> bool:
+    """Whether the first row says something instead of naming columns: it has a text that is too
+    long for a name, or a number (pandas names columns 0, 1, 2 itself)."""
+    if len(cells) > MOST_COLUMNS or not all(cell.strip() for cell in cells):
+        return False
+    if any(len(cell) > _NAME or "\n" in cell for cell in cells):
+        return True
+    numbered = [cell.strip() for cell in cells] == [str(at) for at in range(len(cells))]
+    return not numbered and any(_NUMBER.fullmatch(cell.strip()) for cell in cells)
+
+
 def _header(path: Path, cells: list[str]) -> list[str]:
     names = [cell.strip() for cell in cells]
     twice = [name for name, count in Counter(names).items() if count > 1]
-    wordy = next((name for name in names if len(name) > _NAME or "\n" in name), None)
     if len(names) > MOST_COLUMNS:
         why = f"it has {len(names):,} columns; rows of text have a few"
-    elif wordy is not None:
-        why = f"the first row is a row of text: {wordy[:60]!r}"
     elif twice:
         why = f"the first row names {twice[0][:60]!r} {names.count(twice[0])} times"
     elif not all(names) and any(names[1:]) and not names[0]:

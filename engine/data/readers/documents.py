@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from tunewright.engine.data.readers.block import (
 from tunewright.engine.data.readers.opened import CutOff, open_bytes
 
 _ROWS = 2000
+# YAML between two lines of dashes, at the beginning.
+_HEAD = re.compile(
+    r"---[ \t]*\r?\n((?:[\w-]+:.*\n|[ \t#-].*\n|\r?\n){1,200}?)---[ \t]*(?:\r?\n|\Z)"
+)
 
 
 def read_lines(path: Path) -> Iterator[Block]:
@@ -55,7 +60,16 @@ def read_document(path: Path) -> Iterator[Block]:
             yield Block(1, made=(RawRow(1, None, wrong),))
             return
     if text.strip():
-        yield Block(1, made=(_row(1, text.removeprefix(b"\xef\xbb\xbf")),))
+        yield Block(1, made=(_without_head(_row(1, text.removeprefix(b"\xef\xbb\xbf"))),))
+
+
+def _without_head(row: RawRow) -> RawRow:
+    """The document, and what Markdown tells about itself in front of it as a field of its own."""
+    found = None if row.value is None else _HEAD.match(row.value["text"])
+    if found is None or not row.value["text"][found.end() :].strip():
+        return row
+    text = row.value["text"][found.end() :].strip("\r\n")
+    return row._replace(value={"text": text, "front_matter": found[1]})
 
 
 def _row(number: int, text: bytes) -> RawRow:

@@ -293,18 +293,19 @@ def _values(path: Path) -> Iterator[_Value]:
                 return
             start, line = at, window.line_at(at)
             value, at = _decode(decoder, window, at)
+            end, at = at, _skip(window, at)
+            comma = array and window.text[at : at + 1] == ","
+            if comma:
+                at = _skip(window, at + 1)
             note = None
             if constants:
                 odd = f"JSON with {constants[0]}, read as null"
                 note = Wrong("row", odd, "JSON", "json.loose")
                 constants.clear()
-            yield _Value(value, not array, note, line, partial(window.between, start, at))
-            at = _skip(window, at)
-            if array and window.text[at : at + 1] == ",":
-                at = _skip(window, at + 1)
-                if window.text[at : at + 1] == "]":
-                    raise window.broken("a value is missing", at)
-            elif array and window.text[at : at + 1] not in ("]", ""):
+            elif comma and window.text[at : at + 1] == "]":
+                note = Wrong("row", "a comma after the last value", "JSON", "json.loose")
+            yield _Value(value, not array, note, line, partial(window.between, start, end))
+            if array and not comma and window.text[at : at + 1] not in ("]", ""):
                 raise window.broken("expected , or ]", at)
             if at > BLOCK_BYTES:
                 window.drop(at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from shlex import quote
 from typing import Any, NamedTuple
 
 from tunewright.engine.data.readers.block import Wrong
@@ -237,11 +238,11 @@ def suggested(row: Any) -> str:
     if len(texts) < 2:
         return "--format prompt_completion:prompt=NAME,completion=NAME"
     answer = max(texts[1:], key=lambda key: len(row[key]))
-    return f"--format prompt_completion:prompt={texts[0]},completion={answer}"
+    return f"--format {quote(f'prompt_completion:prompt={texts[0]},completion={answer}')}"
 
 
 def _plain(name: str) -> bool:
-    return re.fullmatch(r"[\w.-]{1,40}", name) is not None
+    return re.fullmatch(r"[\w. ?/-]{1,40}", name) is not None
 
 
 class Found(NamedTuple):

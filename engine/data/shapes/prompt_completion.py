@@ -32,8 +32,8 @@ ANSWERED = (
     "output_text", "tgt", "sql", "correct_answer", "correct answer", "best_answer",
     "final_answer", "ideal", "expected_output", "expected", "ground_truth", "reference",
     "generation", "generated_text", "canonical_solution", "model_response", "assistant_response",
-    "ai_response", "bot_response", "agent", "agent_response", "agent_reply", "reply_text", "target_text",
-    "code", "text_out", "headline",
+    "ai_response", "bot_response", "agent", "agent_response", "agent_reply", "reply_text",
+    "target_text", "code", "text_out", "headline",
 )  # fmt: skip
 # What a question is about, and what was thought before it was answered.
 _GIVEN = ("context", "passage", "knowledge", "contexts", "schema")
