@@ -17,6 +17,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.reactive import Reactive
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input
 
@@ -62,25 +63,23 @@ GAUGED = ("model", "method", "train")
 SMALLEST = (40, 12)
 
 
+def _theme() -> str:
+    """The one for the background that the terminal tells in COLORFGBG ("0;15"); silent is dark."""
+    background = os.environ.get("COLORFGBG", "").rpartition(";")[2]
+    return "ansi-light" if background in ("7", "15") else "ansi-dark"
+
+
 class TunewrightApp(LineApp):
     """`attach` opens a run instead of the step where the person was; `alone` keeps to one step;
     `keys` were typed before; `machine` is read once a second, in a thread (default: this one);
     `invented` is planned on instead of it."""
 
     CSS_PATH = "app.tcss"
+    # From the first: a theme that is set later has all CSS read and applied once more.
+    theme: Reactive[str] = Reactive(_theme)
     ENABLE_COMMAND_PALETTE = False
     # Textual's choice after a box has closed would be the hidden find field, which takes every key.
     AUTO_FOCUS = None
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it
-        (0, "-narrow"),
-        (80, "-normal"),
-        (110, "-wide"),
-    ]
-    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
-        (0, "-low"),
-        (24, "-usual"),
-        (36, "-high"),
-    ]
     # Textual's own ctrl+q stays; what q does is in the table.
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
@@ -110,13 +109,15 @@ class TunewrightApp(LineApp):
     ) -> None:
         # Said here, since NO_COLOR is applied before a theme is known.
         super().__init__(ansi_color=True)
-        self.theme = "ansi-light" if _light_terminal() else "ansi-dark"
         self.bench = bench
         self.attach = attach
         self.alone = alone
         self.plain_ascii = plain_ascii
         self.notify_command = notify
         self._typed_before = keys
+        # What the find field narrows the pane to.
+        self._find: Input | None = None
+        self._sought = ""
         self._here = machine
         self._invented = invented
         # What closed the screen when it was not the person.
@@ -127,18 +128,20 @@ class TunewrightApp(LineApp):
     # -- frame
 
     def compose(self) -> ComposeResult:
+        # What the first paint does not show is mounted when it is asked for.
+        first = self.alone or self._first_pane()
         yield Lines(id="path")
         yield Lines(id="bench")
         yield Gauge(id="gauge")
-        yield ContentSwitcher(id="panes")
+        with ContentSwitcher(id="panes", initial=first):
+            yield self._pane(first)
         yield Lines(id="notice")
-        yield Input(id="find", placeholder="find; esc closes", compact=True)
         yield Lines(id="bar")
-        yield Container(Lines(id="too-small-text"), id="too-small")
 
     async def on_mount(self) -> None:
-        self.query_one("#find").display = False
-        await self._open(self.alone or self._first_pane())
+        current = self.query_one("#panes", ContentSwitcher).current
+        assert current is not None
+        await self._open(current)
         for key in self._typed_before:
             self.simulate_key(key)
         # What it looks with is imported in a thread, and would hold up the first paint.
@@ -178,14 +181,17 @@ class TunewrightApp(LineApp):
         switcher = self.query_one("#panes", ContentSwitcher)
         return switcher.get_child_by_id(switcher.current or "machine", Pane)
 
+    def _pane(self, of: str) -> Pane:
+        module, _, name = PANES[of].partition(":")
+        pane: Pane = getattr(import_module(f"tunewright.tui.panes.{module}"), name)(self.bench)
+        return pane
+
     async def _open(self, to: str) -> None:
         switcher = self.query_one("#panes", ContentSwitcher)
         # What was pressed is answered first: over a slow line the pane itself takes a moment.
         self._show_path(to)
         if not switcher.query(f"#panes > #{to}"):
-            module, _, name = PANES[to].partition(":")
-            pane = getattr(import_module(f"tunewright.tui.panes.{module}"), name)(self.bench)
-            await switcher.add_content(pane)
+            await switcher.add_content(self._pane(to))
         switcher.current = to
         if to != RUNS.id and self.alone is None and self.attach is None:
             self.bench.go(to)
@@ -283,7 +289,10 @@ class TunewrightApp(LineApp):
     async def on_resize(self, event: events.Resize) -> None:
         width, height = event.size
         small = width < SMALLEST[0] or height < SMALLEST[1]
-        self.query_one("#too-small").display = small
+        if small and not self.query("#too-small"):
+            await self.mount(Container(Lines(id="too-small-text"), id="too-small"))
+        for cover in self.query("#too-small"):
+            cover.display = small
         if small:
             least = f"{SMALLEST[0]}x{SMALLEST[1]}"
             self.query_one("#too-small-text", Lines).show([f"{width}x{height}: needs {least}"])
@@ -296,7 +305,7 @@ class TunewrightApp(LineApp):
         """Why a command can do nothing now; None when it can."""
         if name == "filter":
             # What is narrowed already stays as it is.
-            found = self.pane.narrow(self.query_one("#find", Input).value)
+            found = self.pane.narrow(self._sought)
             return None if found else "there is nothing to find here"
         if name == "copy":
             return None if self.pane.copied() else "nothing is marked to copy"
@@ -372,9 +381,8 @@ class TunewrightApp(LineApp):
 
     async def do_back(self) -> None:
         """Close the find field, then what the pane has open, then go a step back."""
-        find = self.query_one("#find", Input)
-        if find.display:
-            self._close_find(find)
+        if self._find is not None and self._find.display:
+            self._close_find(self._find)
         elif not self.pane.back():
             if RUNS.id == self.pane.STEP:
                 await self._go(self.bench.place.step)
@@ -403,30 +411,27 @@ class TunewrightApp(LineApp):
         if text:
             self._copy(text)
 
-    def do_filter(self) -> None:
-        find = self.query_one("#find", Input)
-        find.display = True
-        find.focus()
+    async def do_filter(self) -> None:
+        if self._find is None:
+            self._find = Input(id="find", placeholder="find; esc closes", compact=True)
+            await self.mount(self._find, before="#bar")
+        self._find.display = True
+        self._find.focus()
 
     def _close_find(self, find: Input) -> None:
-        find.value = ""
+        find.value = self._sought = ""
         find.display = False
         self.pane.narrow("")
         self.set_focus(self.pane.first_focus())
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        if event.input.id == "find":
+        if event.input is self._find:
+            self._sought = event.value
             self.pane.narrow(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if event.input.id == "find":
+        if event.input is self._find:
             focus: Widget | None = self.pane.first_focus()
             self.set_focus(focus)
             if not event.value:
                 event.input.display = False
-
-
-def _light_terminal() -> bool:
-    """What the terminal says of its background in COLORFGBG ("0;15"); dark when it is silent."""
-    background = os.environ.get("COLORFGBG", "").rpartition(";")[2]
-    return background in ("7", "15")
