@@ -6,6 +6,7 @@ The frame is the same everywhere: the path, the bench in one line, the pane, a n
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import traceback
 from collections.abc import Callable, Sequence
@@ -132,7 +133,8 @@ class TunewrightApp(LineApp):
         first = self.alone or self._first_pane()
         yield Lines(id="path")
         yield Lines(id="bench")
-        yield Gauge(id="gauge")
+        if first in GAUGED:
+            yield Gauge(id="gauge")
         with ContentSwitcher(id="panes", initial=first):
             yield self._pane(first)
         yield Lines(id="notice")
@@ -144,11 +146,17 @@ class TunewrightApp(LineApp):
         await self._open(current)
         for key in self._typed_before:
             self.simulate_key(key)
-        # What it looks with is imported in a thread, and would hold up the first paint.
-        self.call_after_refresh(
-            self.in_thread,
-            lambda: import_module("tunewright.tui.lookout"),
-            lambda _: self.lookout.start(),
+        self.call_after_refresh(self._painted)
+
+    def _painted(self) -> None:
+        """The first pane stands on the screen, and answers keys."""
+        if not gc.isenabled():
+            # What is there by now stays to the end: no collection needs to look at it again.
+            gc.freeze()
+            gc.enable()
+        # What it looks with is imported in a thread, and would have held up the paint.
+        self.in_thread(
+            lambda: import_module("tunewright.tui.lookout"), lambda _: self.lookout.start()
         )
 
     @cached_property
@@ -192,6 +200,8 @@ class TunewrightApp(LineApp):
         self._show_path(to)
         if not switcher.query(f"#panes > #{to}"):
             await switcher.add_content(self._pane(to))
+        if to in GAUGED and not self.query("#gauge"):
+            await self.mount(Gauge(id="gauge"), before=switcher)
         switcher.current = to
         if to != RUNS.id and self.alone is None and self.attach is None:
             self.bench.go(to)
@@ -211,10 +221,10 @@ class TunewrightApp(LineApp):
         at = self.pane.STEP
         self._show_path(at)
         self.query_one("#bench", Lines).show([bench_line(self.bench, width)])
-        gauge = self.query_one("#gauge", Gauge)
-        gauge.display = at in GAUGED and self.size.height >= 16
-        if gauge.display:
-            gauge.show_plan(self.pane.gauged(), self.bench.snapshot)
+        for gauge in self.query(Gauge):
+            gauge.display = at in GAUGED and self.size.height >= 16
+            if gauge.display:
+                gauge.show_plan(self.pane.gauged(), self.bench.snapshot)
         self.query_one("#bar", Lines).show([bar_line(at, self.why_not, width)])
 
     def _show_path(self, at: str) -> None:

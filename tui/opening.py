@@ -8,6 +8,7 @@ leaves, the others are handed to the app. Nothing here imports msgspec, psutil o
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import sys
@@ -191,6 +192,8 @@ def open_screens(
         from tunewright.hardware.whatif import imagine
 
         invented = imagine(hardware)
+    # Nothing that importing and composing makes is garbage; the app takes collecting up again.
+    gc.disable()
     size = os.get_terminal_size(sys.stdout.fileno())
     typed = Typed(sys.stdin.fileno())
     try:
