@@ -32,6 +32,8 @@ LOOK_SECONDS = 1.0
 ENDINGS_SECONDS = 2.0
 # Model and data are looked at after this, whatever becomes of reading a run.
 RUN_FIRST_SECONDS = 5.0
+# A machine is read in a twentieth of a second; what imports libraries waits so long for it.
+MACHINE_FIRST_SECONDS = 0.5
 
 
 class Lookout:
@@ -57,17 +59,24 @@ class Lookout:
         self._looking_for_endings = False
         self._said_while_looking = False
         self._look_held = False
+        self._rest_is_looked_at = False
 
     def start(self) -> None:
-        """Look at everything, and go on looking at what changes."""
+        """Look at everything, the machine first, and go on looking at what changes."""
         self._look_at_machine()
+        self._app.set_timer(MACHINE_FIRST_SECONDS, self._look_at_the_rest)
+        self._app.set_interval(LOOK_SECONDS, self._look_live)
+
+    def _look_at_the_rest(self) -> None:
+        if self._rest_is_looked_at:
+            return
+        self._rest_is_looked_at = True
         # A run that is being read comes first: looking at model and data would double its time.
         self._look_held = True
         if self._app.pane.reading:
             self._app.set_timer(RUN_FIRST_SECONDS, self.run_is_read)
         else:
             self.run_is_read()
-        self._app.set_interval(LOOK_SECONDS, self._look_live)
         own = self._bench.run()
         if own is not None:
             self.run_over(own)
@@ -96,33 +105,31 @@ class Lookout:
             self._look_at_machine()
 
     def _look_at_machine(self) -> None:
-        known, machine = self._bench.environment, self._machine
+        known, machine, app = self._bench.environment, self._machine, self._app
 
-        def look() -> tuple[Callable[[], Snapshot], Snapshot, Environment | None]:
+        def look() -> None:
             snapshot = machine()
-            return machine, snapshot, None if known else read_environment(snapshot.host)
+            app.from_thread(self._saw, machine, snapshot)
+            if known is None:
+                app.from_thread(self._knows, machine, read_environment(snapshot.host))
 
-        self._app.run_worker(
-            lambda: self._app.from_thread(self._saw, *look()),
-            thread=True,
-            group="machine",
-            exclusive=True,
-        )
+        app.run_worker(look, thread=True, group="machine", exclusive=True)
 
-    def _saw(
-        self,
-        machine: Callable[[], Snapshot],
-        snapshot: Snapshot,
-        environment: Environment | None,
-    ) -> None:
+    def _saw(self, machine: Callable[[], Snapshot], snapshot: Snapshot) -> None:
         if machine is not self._machine:
             # Another machine was named while this one was being read.
             return
-        if self._bench.saw(snapshot, environment) or self._app.pane.STEP == "machine":
+        if self._bench.saw(snapshot) or self._app.pane.STEP == "machine":
             self._app.show_all()
         else:
             self._app.show_frame()
         self._say_unsaved()
+        self._look_at_the_rest()
+
+    def _knows(self, machine: Callable[[], Snapshot], environment: Environment) -> None:
+        if machine is self._machine:
+            self._bench.runs_in(environment)
+            self._app.show_all()
 
     def _say_unsaved(self) -> None:
         unsaved = self._bench.saver.trouble

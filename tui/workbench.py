@@ -214,6 +214,11 @@ class Workbench:
         self.replan()
         return True
 
+    def runs_in(self, environment: Environment) -> None:
+        """Take what a run would find here beside the machine."""
+        self.environment = environment
+        self.replan()
+
     def leave_machine(self) -> None:
         """Another machine is planned on from now on: what is known of this one is forgotten."""
         self.snapshot = self.environment = self.plan = self._planned_on = None
