@@ -29,7 +29,9 @@ from tunewright.engine.train.rules import samples as settings
 from tunewright.engine.train.threads import recorded_threads
 
 # Nobody waits longer for a look at the answers, whatever the training takes.
-LONGEST_SECONDS = 60.0
+LONGEST_SECONDS = 30.0
+# From here on an order to stop is looked for at every token, and not only at the next step.
+_SOON_SECONDS = 2.0
 _CHARACTERS = 2000
 
 
@@ -56,12 +58,16 @@ class Row(msgspec.Struct, frozen=True):
         )
 
 
+class _BrokenOff(Exception):
+    """Answering was left in the middle; the text says why."""
+
+
 class Sampler:
     """Answers the same rows again and again. `share` is what it may take of the time trained.
 
     `answer` gives the tokens of each row's answer and calls what it is given before every forward
-    pass; `text` turns tokens into text. The first answers are on credit, since what they cost is
-    only known afterwards.
+    pass; `text` turns tokens into text; `stopping` says why the run is to stop, if it is. The first
+    answers are on credit, since what they cost is only known afterwards.
     """
 
     def __init__(
@@ -70,12 +76,14 @@ class Sampler:
         answer: Callable[[Callable[[], None]], list[list[int]]],
         text: Callable[[list[int]], str],
         emit: Callable[[Event], None],
+        stopping: Callable[[], str | None],
         *,
         most_tokens: int,
         share: float,
     ) -> None:
         self._rows = rows
-        self._answer, self._text, self._emit = answer, text, emit
+        self._answer, self._text = answer, text
+        self._emit, self._stopping = emit, stopping
         self._most_tokens, self._share = most_tokens, share
         self._spent = 0.0
         self._last: tuple[int, float] | None = None
@@ -111,15 +119,10 @@ class Sampler:
         took = time.monotonic() - started
         self._spent += took
         self._last = (step, took)
-        for row, answer in zip(self._rows, answers, strict=bool(answers)):
-            self._emit(
-                row.said(
-                    self._text(answer),
-                    step=step,
-                    cut=len(answer) == self._most_tokens,
-                    seconds=round(took / len(self._rows), 3),
-                )
-            )
+        if answers is not None:
+            for row, answer in zip(self._rows, answers, strict=True):
+                cut, seconds = len(answer) == self._most_tokens, round(took / len(answers), 3)
+                self._emit(row.said(self._text(answer), step=step, cut=cut, seconds=seconds))
         return time.monotonic() - started
 
     def _affordable(self, trained: float) -> bool:
@@ -140,22 +143,20 @@ class Sampler:
             )
         )
 
-    def _answers(self, step: int, started: float) -> list[list[int]]:
-        """Each row's answer; none when it took too long or there was no memory for it."""
+    def _answers(self, step: int, started: float) -> list[list[int]] | None:
+        """Each row's answer; None when it took too long or there was no memory for it."""
 
-        def look_at_the_clock() -> None:
-            if time.monotonic() - started > LONGEST_SECONDS:
-                raise TimeoutError
+        def between() -> None:
+            elapsed = time.monotonic() - started
+            if elapsed > LONGEST_SECONDS:
+                raise _BrokenOff(f"they took over {duration(LONGEST_SECONDS)}")
+            if elapsed > _SOON_SECONDS and (because := self._stopping()) is not None:
+                raise _BrokenOff(f"the run is to stop, {because}")
 
         try:
-            return self._answer(look_at_the_clock)
-        except TimeoutError:
-            self._emit(
-                Note(
-                    text=f"no sample answers at step {step}: they were broken off after "
-                    f"{duration(LONGEST_SECONDS)}"
-                )
-            )
+            return self._answer(between)
+        except _BrokenOff as why:
+            self._emit(Note(text=f"no sample answers at step {step}: {why}"))
         except (MemoryError, RuntimeError) as error:
             # torch's errors of memory are RuntimeErrors. No look at answers is worth a training.
             self._off = True
@@ -166,7 +167,7 @@ class Sampler:
                     cure="nothing: training goes on without them; --set sample_rows=0 asks none",
                 )
             )
-        return []
+        return None
 
 
 def sampler_of(job: Job, model: Any, resuming: bool) -> Sampler | None:
@@ -230,7 +231,15 @@ def sampler_of(job: Job, model: Any, resuming: bool) -> Sampler | None:
         decoded: str = renderer.tokenizer.decode(tokens, skip_special_tokens=True)
         return decoded
 
-    sampler = Sampler(rows, answer, text, job.emit, most_tokens=most_tokens, share=share)
+    sampler = Sampler(
+        rows,
+        answer,
+        text,
+        job.emit,
+        job.orders.stop_requested,
+        most_tokens=most_tokens,
+        share=share,
+    )
     baseline = None if resuming else job.load_result("baseline", Baseline)
     if baseline is not None and set(baseline.rows).issuperset(row.number for row in rows):
         sampler.take_base(_said(baseline, rows))

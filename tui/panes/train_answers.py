@@ -65,8 +65,10 @@ def changes_lines(
     name_width = max(_NAMES, len(head), *(len(when(sample)) for sample in shown))
     room = max(8, width - name_width - 3)
     parted = _parted(before.got, now.got) if before is not None else None
-    # Where two long answers part further on than the line is, it begins nearer to that.
-    start = max(0, parted[0] - room // 2) if parted and parted[0] > room - 8 else 0
+    # What is new, or still not as wanted, may stand further on than the line is: it begins later.
+    ends = [part[0] for part in (parted, _parted(now.want, now.got)) if part is not None]
+    furthest = max(ends, default=0)
+    start = furthest - room // 2 if furthest > room - 8 else 0
     place = _place_said(changes, at, len(said))
     told = f"  {place}" if place and room - len(place) >= _LEAST_WANTED else ""
     first = Text(no_wrap=True).append(f"{head:<{name_width}}   ", "dim")

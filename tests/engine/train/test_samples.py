@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -153,7 +155,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
-        monkeypatch.setattr(samples.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(samples, "time", SimpleNamespace(monotonic=lambda: self.now))
 
 
 @pytest.fixture
@@ -161,11 +163,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def sampler(events: list[Event], answer: Any, share: float = 0.02) -> Sampler:
+def sampler(
+    events: list[Event],
+    answer: Any,
+    share: float = 0.02,
+    stopping: Callable[[], str | None] = lambda: None,
+) -> Sampler:
     row = Row(3, [1, 2], "asked", "wanted")
-    return Sampler(
-        [row], answer, lambda tokens: str(tokens), events.append, most_tokens=4, share=share
-    )
+    return Sampler([row], answer, str, events.append, stopping, most_tokens=4, share=share)
 
 
 def test_answers_are_left_out_until_the_training_bears_them(clock: Clock) -> None:
@@ -201,13 +206,27 @@ def test_answers_that_take_too_long_are_broken_off(clock: Clock) -> None:
             between()
 
     asked = sampler(events, answer)
-    assert asked.sample(10, 1000.0) == 63.0
+    assert asked.sample(10, 1000.0) == 35.0
     assert asked.sample(20, 2000.0) == 0.0
-    first, second = events
-    assert isinstance(first, Note)
-    assert "broken off after 1 min 00 s" in first.text
-    assert isinstance(second, Note)
-    assert "no sample answers at step 20" in second.text
+    assert [e.text.partition(":")[2][:20] for e in events if isinstance(e, Note)] == [
+        " they took over 30 s",
+        " those of step 10 to",
+    ]
+
+
+def test_who_stops_the_run_does_not_wait_for_answers(clock: Clock) -> None:
+    events: list[Event] = []
+
+    def answer(between: Any) -> list[list[int]]:
+        while True:
+            clock.now += 1.0
+            between()
+
+    asked = sampler(events, answer, stopping=lambda: "asked")
+    assert asked.sample(10, 1000.0) == 3.0
+    (note,) = events
+    assert isinstance(note, Note)
+    assert note.text == "no sample answers at step 10: the run is to stop, asked"
 
 
 def test_no_memory_for_answers_is_told_once_and_ends_no_training(clock: Clock) -> None:

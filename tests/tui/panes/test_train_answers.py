@@ -56,6 +56,13 @@ def test_a_word_that_changed_in_a_long_answer_is_brought_into_view() -> None:
     assert all(line.cell_len <= 60 for line in lines)
 
 
+def test_what_is_still_not_as_wanted_is_brought_into_view_too() -> None:
+    found = changes("no", LONG + "Monday", want=LONG + "Friday")
+    wanted, _, now = plain(changes_lines(found, Looked(), 60, 2, asks=False))
+    assert wanted.endswith("Friday")
+    assert now.endswith("Monday")
+
+
 def test_one_steps_back_and_to_the_next_row_and_not_past_the_ends() -> None:
     found = changes("a", "b", "c", rows=2)
     looked = Looked().step(1, found)
