@@ -16,6 +16,7 @@ from tunewright.engine.text import size
 from tunewright.engine.train.names import resolve_setting
 from tunewright.engine.train.registry import method
 from tunewright.hardware.errors import Problem
+from tunewright.hardware.shapes import ModelShape
 from tunewright.tui.fit_text import said_of
 from tunewright.tui.panes.memory_lines import assumption_lines, item_lines
 from tunewright.tui.panes.method_detail import Detail, View
@@ -71,6 +72,7 @@ class MethodPane(Pane):
     MethodPane #method-lower {{ height: 1fr; max-height: 12; }}
     MethodPane #items {{ width: {_ITEMS_WIDTH}; }}
     MethodPane #knobs {{ width: 1fr; height: 1fr; }}
+    MethodPane #knob-line {{ height: 1; }}
     MethodPane #method-foot {{ height: auto; min-height: 2; max-height: 3; }}
     MethodPane #method-more {{ height: auto; margin-top: 1; }}
     """
@@ -82,7 +84,9 @@ class MethodPane(Pane):
         with Lower(id="method-lower"):
             yield Lines(id="items")
             yield Knobs(id="knobs")
-        yield KnobField(id="knob-value")
+        with Horizontal(id="knob-line"):
+            yield Lines(id="knob-name")
+            yield KnobField(id="knob-value")
         yield Lines(id="method-foot")
         yield Lines(id="method-more")
         yield Detail()
@@ -91,7 +95,8 @@ class MethodPane(Pane):
         super().__init__(bench)
         self._source: Source | None = None
         self._what_if: WhatIf | None = None
-        self._placed = False
+        # The model for which the cursor was put on a method.
+        self._placed_for: ModelShape | None = None
 
     def on_mount(self) -> None:
         self._source = Source(self.bench, alone=self.tunewright.alone == self.STEP)
@@ -156,7 +161,7 @@ class MethodPane(Pane):
         for id in ("methods", "method-advice", "method-lower", "method-foot"):
             self.query_one(f"#{id}").display = closed
         self.query_one("#method-more").display = closed and self.app.size.height >= _HIGH
-        self._field.display = closed and self._field.is_open
+        self.query_one("#knob-line").display = closed and self._field.is_open
         self._detail.display = known and not closed
         state = self.query_one("#method-state", Lines)
         state.display = not known
@@ -181,8 +186,8 @@ class MethodPane(Pane):
         if width >= _TWO_COLUMNS:
             columns += [Column("safe", 10, True), Column("trade-off")]
         methods.show(method_rows(what_if, self._in_use(what_if)), columns)
-        if not self._placed:
-            self._placed = True
+        if self._placed_for != what_if.recorded.model:
+            self._placed_for = what_if.recorded.model
             self._place(what_if)
         marked = methods.key
         if marked is None:
@@ -328,6 +333,10 @@ class MethodPane(Pane):
         if what_if is None or not isinstance(plan, Plan) or knob is None:
             return
         self._field.open(what_if, plan, knob)
+        name = self.query_one("#knob-name", Lines)
+        name.show([Text(f"{knob.title} ", "bold")])
+        name.styles.width = len(knob.title) + 1
+        self.query_one("#knob-line").display = True
         self.screen.set_focus(self._field)
         self.show()
 

@@ -119,7 +119,7 @@ class Knobs(Rows):
 class KnobField(Input):
     """A value for one knob, looked at with every key: `found` is what it would give."""
 
-    DEFAULT_CSS = "KnobField { height: 1; display: none; }"
+    DEFAULT_CSS = "KnobField { height: 1; width: 1fr; }"
 
     class Typed(Message):
         """Another value is looked at."""
@@ -146,13 +146,11 @@ class KnobField(Input):
         """Ask for a value of a knob."""
         self._asked = what_if, plan, knob
         self.found = None
-        self.placeholder = f"{knob.title} {told(plan.value(knob.key))}: another value"
+        self.placeholder = f"another value than {told(plan.value(knob.key))}"
         self.value = ""
-        self.display = True
 
     def close(self) -> None:
         self._asked = self.found = None
-        self.display = False
 
     def lines(self, width: int) -> list[Text]:
         """What stands in the field, and what it would give or what is wrong with it."""

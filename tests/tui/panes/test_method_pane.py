@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -209,6 +210,26 @@ def test_the_advised_method_is_left_to_the_rules(session: Path) -> None:
         await until(pilot, lambda: app.pane.STEP == "train")
 
     assert drive(session, walk).bench.inputs.method == "auto"
+
+
+def test_for_another_model_the_cursor_stands_on_what_is_advised_for_it(
+    session: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(load_session(session).inputs.model, other)
+    config = json.loads((other / "config.json").read_bytes())
+    (other / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 256}))
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await opened(pilot, app)
+        methods = app.query_one("#methods", Rows)
+        await pilot.press("j", "j")
+        await until(pilot, lambda: methods.key == "full")
+        app.bench.answer(model=str(other))
+        pane(app).post_message(MethodPane.Changed())
+        await until(pilot, lambda: methods.key == "lora" and "other" in shown(app))
+
+    drive(session, walk)
 
 
 def test_memory_and_reasons_open_are_found_in_and_close(session: Path) -> None:
