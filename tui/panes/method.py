@@ -11,9 +11,8 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 
 from tunewright.engine.plan import Plan
-from tunewright.engine.sizing import WhatIf, foreign_settings, with_method, with_setting
+from tunewright.engine.sizing import WhatIf, foreign_settings, with_method
 from tunewright.engine.text import size
-from tunewright.engine.train.names import resolve_setting
 from tunewright.engine.train.registry import method
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.shapes import ModelShape
@@ -72,7 +71,6 @@ class MethodPane(Pane):
     MethodPane #method-lower {{ height: 1fr; max-height: 12; }}
     MethodPane #items {{ width: {_ITEMS_WIDTH}; }}
     MethodPane #knobs {{ width: 1fr; height: 1fr; }}
-    MethodPane #knob-line {{ height: 1; }}
     MethodPane #method-foot {{ height: auto; min-height: 2; max-height: 3; }}
     MethodPane #method-more {{ height: auto; margin-top: 1; }}
     """
@@ -84,9 +82,7 @@ class MethodPane(Pane):
         with Lower(id="method-lower"):
             yield Lines(id="items")
             yield Knobs(id="knobs")
-        with Horizontal(id="knob-line"):
-            yield Lines(id="knob-name")
-            yield KnobField(id="knob-value")
+        yield KnobField()
         yield Lines(id="method-foot")
         yield Lines(id="method-more")
         yield Detail()
@@ -113,7 +109,7 @@ class MethodPane(Pane):
 
     @property
     def _field(self) -> KnobField:
-        return self.query_one("#knob-value", KnobField)
+        return self.query_one(KnobField)
 
     @property
     def _detail(self) -> Detail:
@@ -132,9 +128,6 @@ class MethodPane(Pane):
         """The plan of the marked method."""
         what_if, marked = self._what_if, self._marked
         return what_if.plan(marked) if what_if and marked else None
-
-    def _in_use(self, what_if: WhatIf) -> str | None:
-        return None if what_if.inputs.method == "auto" else what_if.inputs.method
 
     def gauged(self) -> Plan | Problem | None:
         """The gauge shows the marked method, not only the one that is advised, and the value that
@@ -161,7 +154,7 @@ class MethodPane(Pane):
         for id in ("methods", "method-advice", "method-lower", "method-foot"):
             self.query_one(f"#{id}").display = closed
         self.query_one("#method-more").display = closed and self.app.size.height >= _HIGH
-        self.query_one("#knob-line").display = closed and self._field.is_open
+        self._field.display = closed and self._field.is_open
         self._detail.display = known and not closed
         state = self.query_one("#method-state", Lines)
         state.display = not known
@@ -185,14 +178,14 @@ class MethodPane(Pane):
         columns = [Column("  method", 20), Column("fit", 5), Column("expected", 10, True)]
         if width >= _TWO_COLUMNS:
             columns += [Column("safe", 10, True), Column("trade-off")]
-        methods.show(method_rows(what_if, self._in_use(what_if)), columns)
+        methods.show(method_rows(what_if), columns)
         if self._placed_for != what_if.recorded.model:
             self._placed_for = what_if.recorded.model
             self._place(what_if)
         marked = methods.key
         if marked is None:
             return
-        advice = advice_lines(what_if, marked, self._in_use(what_if), width)
+        advice = advice_lines(what_if, marked, width)
         self.query_one("#method-advice", Lines).show(advice)
         plan = what_if.plan(marked)
         self._show_lower(what_if, plan, width)
@@ -203,9 +196,9 @@ class MethodPane(Pane):
 
     def _place(self, what_if: WhatIf) -> None:
         """Begin on the method in use, else on the one that is advised."""
-        advised, in_use = what_if.advised, self._in_use(what_if)
-        if in_use is not None:
-            self._methods.select(in_use)
+        advised = what_if.advised
+        if what_if.in_use is not None:
+            self._methods.select(what_if.in_use)
         elif isinstance(advised, Plan):
             self._methods.select(advised.method.value)
         if self.screen.focused is None and self.tunewright.pane is self:
@@ -254,7 +247,7 @@ class MethodPane(Pane):
         if self._what_if is None:
             return None
         if self._field.is_open:
-            return self._field
+            return self._field.input
         return self._detail.rows if self._view else self._methods
 
     # -- commands
@@ -333,11 +326,7 @@ class MethodPane(Pane):
         if what_if is None or not isinstance(plan, Plan) or knob is None:
             return
         self._field.open(what_if, plan, knob)
-        name = self.query_one("#knob-name", Lines)
-        name.show([Text(f"{knob.title} ", "bold")])
-        name.styles.width = len(knob.title) + 1
-        self.query_one("#knob-line").display = True
-        self.screen.set_focus(self._field)
+        self.screen.set_focus(self._field.input)
         self.show()
 
     def _close_field(self) -> None:
@@ -359,16 +348,7 @@ class MethodPane(Pane):
         what_if, marked, source = self._what_if, self._marked, self._source
         if what_if is None or marked is None or source is None:
             return
-        inputs = with_setting(what_if.inputs, key, value)
-        asked = self._in_use(what_if)
-        if asked is not None and key in _resolved(foreign_settings(inputs, asked)):
-            # A knob that the method in use lacks: turning it takes the method that has it.
-            inputs = with_method(inputs, marked)
-        tried = WhatIf(inputs, what_if.given, assumed=what_if.assumed)
-        for plan in (tried.plan(marked), tried.advised if asked is None else tried.plan(asked)):
-            if isinstance(plan, Problem):
-                raise plan
-        if source.take(inputs):
+        if source.take(what_if.turned(marked, key, value).inputs):
             self.post_message(self.Changed())
         else:
             self.show()
@@ -448,7 +428,3 @@ class MethodPane(Pane):
             return f"--set {key}={decision.value}" if decision else plan.method.because
         items = "\n".join(f"{i.bytes:>15,}  {i.id}: {i.why}" for i in plan.chosen().estimate.items)
         return f"{plan.method.value} {said_of(plan.chosen())}\n{items}"
-
-
-def _resolved(names: tuple[str, ...]) -> set[str]:
-    return {resolve_setting(name)[0] for name in names}

@@ -19,14 +19,14 @@ from tunewright.tui.widgets.gauge import STYLES
 from tunewright.tui.widgets.rows import Row
 
 
-def method_rows(what_if: WhatIf, in_use: str | None) -> list[Row]:
+def method_rows(what_if: WhatIf) -> list[Row]:
     """The methods: a star is what is advised, a dot what the session has asked for instead."""
     advised = what_if.advised
     shown = advised if isinstance(advised, Plan) else None
     rows = []
     for id, entry in methods().items():
         plan = what_if.plan(id)
-        mark = "*" if shown and shown.method.value == id else "•" if id == in_use else " "
+        mark = "*" if shown and shown.method.value == id else "•" if id == what_if.in_use else " "
         if isinstance(plan, Problem):
             rows.append(Row(id, (f"{mark} {entry.title}", "?", "", "", shorten(plan.what, 60))))
             continue
@@ -46,9 +46,10 @@ def method_rows(what_if: WhatIf, in_use: str | None) -> list[Row]:
     return rows
 
 
-def advice_lines(what_if: WhatIf, marked: str, in_use: str | None, width: int) -> list[Text]:
+def advice_lines(what_if: WhatIf, marked: str, width: int) -> list[Text]:
     """Why the marked method is advised, or what speaks against it, in at most three lines."""
     lines: list[Text] = []
+    in_use = what_if.in_use
     if what_if.assumed:
         label = _capital(assumed_words(what_if.recorded.data))
         lines += labelled("", label, width, 1, "", "bold")
