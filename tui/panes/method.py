@@ -166,10 +166,14 @@ class MethodPane(Pane):
     def _state(self, found: Problem | None) -> list[Text]:
         width = self._width
         if found is not None:
-            return problem_lines(found, "4 chooses another model; f5 looks again", width)
+            another = (
+                "`tunewright size MODEL` sizes another one"
+                if self._source is not None and self._source.alone
+                else "4 chooses another model"
+            )
+            return problem_lines(found, f"{another}; f5 looks again", width)
         if self.bench.model is None:
-            return [Text("Reading the model: its verdicts follow."),
-                    Text("4 shows the models that are here", "dim")]  # fmt: skip
+            return [Text("Reading the model: its verdicts follow.")]
         return [Text("Counting the tokens of every row: the plan follows."),
                 Text("3 shows the data", "dim")]  # fmt: skip
 

@@ -286,7 +286,14 @@ def test_a_model_that_cannot_be_used_is_named_with_the_key_that_helps(session: P
         await pilot.pause()
         assert app.pane.STEP == "method"
 
+    async def look(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await until(pilot, lambda: "there is no model" in shown(app))
+        # From there no other step can be reached.
+        assert "4 chooses" not in shown(app)
+        assert "`tunewright size MODEL` sizes another one" in shown(app)
+
     drive(session, walk)
+    drive(session, look, alone="method")
 
 
 def test_sizing_alone_changes_no_session(session: Path) -> None:
