@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -11,6 +12,7 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 
 from tunewright.engine.plan import Plan
+from tunewright.engine.session import Recorded
 from tunewright.engine.sizing import WhatIf, foreign_settings, with_method
 from tunewright.engine.text import size
 from tunewright.engine.train.registry import method
@@ -22,7 +24,9 @@ from tunewright.tui.panes.method_detail import Detail, View
 from tunewright.tui.panes.method_knobs import KnobField, Knobs
 from tunewright.tui.panes.method_lines import (
     advice_lines,
+    change_lines,
     method_rows,
+    nothing_fits,
     pace_lines,
     problem_lines,
     room_lines,
@@ -32,6 +36,9 @@ from tunewright.tui.panes.pane import Pane
 from tunewright.tui.widgets.lines import Lines
 from tunewright.tui.widgets.rows import Column, Rows
 from tunewright.tui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from tunewright.engine.changes import Change
 
 _ITEMS_WIDTH = 28
 # Under this there is one column: items while the methods have the focus, else knobs.
@@ -91,6 +98,9 @@ class MethodPane(Pane):
         super().__init__(bench)
         self._source: Source | None = None
         self._what_if: WhatIf | None = None
+        # What would make something fit, and what that was found for.
+        self._changes: Sequence[Change] | None = None
+        self._changes_of: Recorded | None = None
         # The model for which the cursor was put on a method.
         self._placed_for: ModelShape | None = None
 
@@ -232,10 +242,34 @@ class MethodPane(Pane):
             foot.show(self._field.lines(width))
         elif self._knobs.has_focus:
             foot.show(self._knobs.lines(width))
+        elif nothing_fits(what_if):
+            foot.show(change_lines(self._changes_for(what_if), width))
         else:
             foot.show(room_lines(what_if, plan, width, self.bench.prices))
         more = [*pace_lines(what_if, plan, width), *assumption_lines(plan, width)]
         self.query_one("#method-more", Lines).show(more)
+
+    def _changes_for(self, what_if: WhatIf) -> Sequence[Change] | None:
+        """What would make something fit; None while it is looked for, in a thread."""
+        recorded = what_if.recorded
+        if self._changes_of == recorded:
+            return self._changes
+        self._changes_of, self._changes = recorded, None
+
+        def work() -> Sequence[Change]:
+            from tunewright.engine.changes import cheapest_changes
+            from tunewright.engine.choose import Ask
+
+            ask = Ask(seq_len=recorded.data.length_max)
+            return cheapest_changes(recorded.model, recorded.snapshot, ask)
+
+        def then(found: Sequence[Change]) -> None:
+            if self._changes_of == recorded:
+                self._changes = found
+                self.show()
+
+        self.in_thread(work, then)
+        return None
 
     def on_rows_moved(self, message: Rows.Moved) -> None:
         self.show()

@@ -8,6 +8,8 @@ import pytest
 from rich.text import Text
 from sizing_cases import GIB, gpu, inputs, recorded, what_if, whole_plan
 
+from tunewright.engine.changes import Change
+from tunewright.engine.choose import Ask, options
 from tunewright.engine.plan import Plan
 from tunewright.engine.sizing import WhatIf
 from tunewright.engine.train.names import settings
@@ -21,6 +23,7 @@ from tunewright.tui.panes.knob_lines import knob_lines, price
 from tunewright.tui.panes.memory_lines import item_lines, memory_lines, memory_rows
 from tunewright.tui.panes.method_lines import (
     advice_lines,
+    change_lines,
     method_rows,
     problem_lines,
     room_lines,
@@ -203,6 +206,17 @@ def test_warnings_stand_at_the_foot_and_among_the_reasons() -> None:
 def test_room_is_zero_said_in_words() -> None:
     tried = what_if(2)
     assert "not even one row" in said(room_lines(tried, plan_of(tried, "lora"), 78))
+
+
+def test_what_would_fit_is_said_in_the_words_of_the_screen() -> None:
+    tried = what_if(14)
+    option = options(tried.recorded.model, tried.recorded.snapshot, Ask(seq_len=64))[0]
+    changes = [Change("--seq-len 96", "…", option), Change("another machine: 1x L40S", "…", option)]
+    assert said(change_lines(changes, 78)) == (
+        "nothing fits. What would: max length 96; or another machine: 1x L40S"
+    )
+    assert "looking" in said(change_lines(None, 78))
+    assert "no machine" in said(change_lines((), 78))
 
 
 def test_the_verdict_carries_its_figure() -> None:

@@ -181,6 +181,20 @@ def test_on_a_gpu_that_is_nearly_full_all_verdicts_show_and_no_is_asked_about(
     assert "method" in app.bench.place.confirmed
 
 
+def test_where_nothing_fits_the_screen_says_what_would(
+    session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on(monkeypatch, machine((gpu(0.3),)))
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await opened(pilot, app)
+        assert "* smallest: nothing fits" in shown(app)
+        await until(pilot, lambda: "another machine: 1x" in " ".join(shown(app).split()))
+        assert "nothing fits. What would:" in shown(app)
+
+    drive(session, walk)
+
+
 def test_another_method_is_used_and_settings_it_lacks_are_taken_back(session: Path) -> None:
     async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
         await opened(pilot, app)
