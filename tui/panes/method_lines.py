@@ -91,7 +91,7 @@ def change_lines(changes: Sequence[Change] | None, width: int) -> list[Text]:
         text = "no smaller model and no machine of the catalogue was found that would do"
     else:
         text = "; or ".join(_said_of_change(change) for change in changes)
-    return labelled("nothing fits. What would: ", text, width, 2, "bold")
+    return labelled("would fit: ", text, width, 2, "bold")
 
 
 def _said_of_change(change: Change) -> str:

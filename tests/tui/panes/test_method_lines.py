@@ -213,7 +213,7 @@ def test_what_would_fit_is_said_in_the_words_of_the_screen() -> None:
     option = options(tried.recorded.model, tried.recorded.snapshot, Ask(seq_len=64))[0]
     changes = [Change("--seq-len 96", "…", option), Change("another machine: 1x L40S", "…", option)]
     assert said(change_lines(changes, 78)) == (
-        "nothing fits. What would: max length 96; or another machine: 1x L40S"
+        "would fit: max length 96; or another machine: 1x L40S"
     )
     assert "looking" in said(change_lines(None, 78))
     assert "no machine" in said(change_lines((), 78))
