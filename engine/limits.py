@@ -19,6 +19,11 @@ _LONGEST = 1 << 20
 _MOST_ROWS = 1 << 12
 
 
+def _least_bytes(shape: ModelShape) -> int:
+    """No way holds a model in less: four bits a parameter, wherever they are."""
+    return shape.parameters // 2
+
+
 def fitting(shape: ModelShape, machine: Snapshot, ask: Ask) -> Option | None:
     """The first way that fits; None when none does."""
     return next((one for one in options(shape, machine, ask) if one.verdict == "fits"), None)
@@ -49,9 +54,12 @@ def largest_model(
     parameters."""
     # Names of layers are a model's own.
     named = msgspec.structs.replace(ask, targets="all-linear")
+    room = sum(gpu.free_bytes or 0 for gpu in machine.gpus) + machine.host.ram_available_bytes
     for row in sorted(known_models().values(), key=lambda row: -row.parameters):
         shape = row.shape
         if below is not None and row.parameters >= below:
+            continue
+        if _least_bytes(shape) > room:
             continue
         if ask.seq_len > (shape.max_position_embeddings or _LONGEST):
             continue
@@ -76,6 +84,8 @@ def smallest_machine(shape: ModelShape, ask: Ask) -> tuple[int, Part, Option] | 
         if capacity in seen:
             continue
         seen.add(capacity)
+        if held.offload == "none" and count * part.memory_bytes < _least_bytes(shape):
+            continue
         machine = imagine(f"{count}x {part.name}")
         for option in options(shape, machine, held):
             if option.verdict == "fits" and option.devices == count:

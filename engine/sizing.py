@@ -118,6 +118,11 @@ class WhatIf:
         self._rooms: dict[tuple[str, str], int] = {}
 
     @property
+    def in_use(self) -> str | None:
+        """The method that was asked for; None where it is left to the rules."""
+        return None if self.inputs.method == "auto" else self.inputs.method
+
+    @property
     def advised(self) -> Plan | Problem:
         """The plan with the method left to the rules."""
         return self._once("", lambda: advised_plan(self.inputs, self.recorded))
@@ -133,6 +138,21 @@ class WhatIf:
             f"{method_id} {key}={value!r}",
             lambda: method_plan(inputs, self._recorded_for(inputs), method_id),
         )
+
+    def turned(self, method_id: str, key: str, value: Any) -> WhatIf:
+        """The plans with one setting set for a method; None takes it back. A setting that the
+        method in use lacks takes the method that has it. `Problem` where that method, or the one
+        that would then be used, has no plan."""
+        inputs, asked = with_setting(self.inputs, key, value), self.in_use
+        if asked is not None:
+            lacks = {resolve_setting(name)[0] for name in foreign_settings(inputs, asked)}
+            inputs = with_method(inputs, method_id) if key in lacks else inputs
+        tried = WhatIf(inputs, self.given, assumed=self.assumed)
+        used = tried.advised if asked is None else tried.plan(asked)
+        for plan in (tried.plan(method_id), used):
+            if isinstance(plan, Problem):
+                raise plan
+        return tried
 
     def _recorded_for(self, inputs: Inputs) -> Recorded:
         asked = [v for n, v in inputs.overrides.items() if resolve_setting(n)[0] == _LENGTH]

@@ -6,7 +6,7 @@ Reads the one file that ships with it and nothing of the machine, so it works on
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +146,8 @@ _SAME = {"sxm2": "sxm", "sxm4": "sxm", "sxm5": "sxm", "sxm6": "sxm", "maxq": "ma
          "laptop", "notebook": "laptop", "workstations": "workstation"}  # fmt: skip
 
 
+# Every look at a device asks this of every part.
+@lru_cache(maxsize=1024)
 def _words(name: str) -> frozenset[str]:
     """What tells parts apart in a name: "NVIDIA A100-SXM4-80GB" -> a100, sxm, 80gb."""
     text = name.casefold().replace("geforce", " ").replace("nvidia", " ")

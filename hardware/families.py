@@ -125,16 +125,9 @@ def shape_from_config(config: ModelConfig, raw: Mapping[str, Any], where: str) -
         values += config.vocab_size
     vision = facts.number("vision_parameters")
     return ModelShape(
-        model_type=config.model_type,
-        hidden_size=config.hidden_size,
+        **config.said(),
         intermediate_size=intermediate,
-        num_hidden_layers=layers,
-        num_attention_heads=config.num_attention_heads,
-        num_key_value_heads=config.num_key_value_heads,
-        head_dim=config.head_dim,
-        vocab_size=config.vocab_size,
         tie_word_embeddings=tied,
-        max_position_embeddings=config.max_position_embeddings,
         parameters=values + vision,
         weights_dtype="bfloat16",
         weight_bytes=2 * (values + vision),

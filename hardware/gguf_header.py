@@ -124,7 +124,10 @@ def _header(file: BinaryIO, path: Path) -> tuple[dict[str, Any], dict[str, tuple
 
 
 def _number(file: BinaryIO, code: str, path: Path) -> Any:
-    length = struct.calcsize(f"<{code}")
+    return struct.unpack(f"<{code}", _bytes(file, struct.calcsize(f"<{code}"), path))[0]
+
+
+def _bytes(file: BinaryIO, length: int, path: Path) -> bytes:
     raw = file.read(length)
     if len(raw) != length:
         raise Problem(
@@ -132,21 +135,14 @@ def _number(file: BinaryIO, code: str, path: Path) -> Any:
             why=f"its header should go on after byte {file.tell():,}",
             cure="download the file again",
         )
-    return struct.unpack(f"<{code}", raw)[0]
+    return raw
 
 
 def _text(file: BinaryIO, path: Path) -> str:
     length = _number(file, "Q", path)
     if length > _MOST_TEXT:
         raise _malformed(path, f"a text of {length:,} bytes")
-    raw = file.read(length)
-    if len(raw) != length:
-        raise Problem(
-            f"{path} is cut off",
-            why=f"its header should go on after byte {file.tell():,}",
-            cure="download the file again",
-        )
-    return raw.decode("utf-8", errors="replace")
+    return _bytes(file, length, path).decode("utf-8", errors="replace")
 
 
 def _value(file: BinaryIO, kind: int, path: Path) -> Any:

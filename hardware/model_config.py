@@ -43,6 +43,14 @@ class ModelConfig(msgspec.Struct, frozen=True):
     extra_layers: int
     quantization: str | None
 
+    def said(self) -> dict[str, Any]:
+        """The fields of a `ModelShape` that config.json alone says."""
+        names = (
+            "model_type", "hidden_size", "num_hidden_layers", "num_attention_heads",
+            "num_key_value_heads", "head_dim", "vocab_size", "max_position_embeddings",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}
+
 
 def read_config(path: Path) -> ModelConfig:
     """Read config.json; the text part of a multimodal one. Problem when it is missing, not JSON,

@@ -130,16 +130,9 @@ def read_shape(folder: Path) -> ModelShape:
     intermediate = config.intermediate_size or _intermediate(linears, config.hidden_size)
     facts = Facts(text_part(raw), str(config_path))
     return ModelShape(
-        model_type=config.model_type,
-        hidden_size=config.hidden_size,
+        **config.said(),
         intermediate_size=intermediate,
-        num_hidden_layers=config.num_hidden_layers,
-        num_attention_heads=config.num_attention_heads,
-        num_key_value_heads=config.num_key_value_heads,
-        head_dim=config.head_dim,
-        vocab_size=config.vocab_size,
         tie_word_embeddings=tied,
-        max_position_embeddings=config.max_position_embeddings,
         parameters=sum(by_dtype.values()),
         weights_dtype=_DTYPES.get(dtype, dtype),
         weight_bytes=sum(tensor.bytes for tensor in tensors.values()),

@@ -21,6 +21,7 @@ from tunewright.engine.files import write_atomic
 from tunewright.engine.text import shorten
 from tunewright.engine.trace.setup import Answer, Order, TraceResult, TraceSetup
 from tunewright.hardware.errors import Exit, Problem
+from tunewright.hardware.memory.training import check_batch, check_trainable
 from tunewright.hardware.model_config import ModelConfig, read_config
 
 # Raised with every change of what a trace says: older answers are then not taken from the cache.
@@ -56,18 +57,8 @@ def trace(
 
 
 def _check(facts: ModelConfig, setup: TraceSetup) -> None:
-    if setup.micro_batch < 1 or setup.seq_len < 1:
-        raise Problem(
-            f"a batch of {setup.micro_batch} rows of {setup.seq_len} tokens cannot be traced",
-            why="both must be at least 1",
-            cure="correct per_device_train_batch_size and max_length",
-        )
-    if setup.trainable == "all" and setup.weights == "nf4":
-        raise Problem(
-            "4-bit weights cannot be trained in full",
-            why="only adapters on top of them get gradients",
-            cure="choose LoRA on nf4 (QLoRA), or full fine-tuning in 16 or 32 bits",
-        )
+    check_batch(setup.micro_batch, setup.seq_len)
+    check_trainable(setup.weights, setup.trainable)
     if setup.devices < 1 or (setup.sharding != "none" and setup.devices < 2):
         raise Problem(
             f"{setup.devices} devices cannot share the model",

@@ -53,27 +53,36 @@ def estimate_training(shape: ModelShape, setup: TrainingSetup) -> MemoryEstimate
     return with_overheads(shape, working, stack, items, sizes.states.host, stranded)
 
 
-def _check(shape: ModelShape, setup: TrainingSetup) -> None:
-    if setup.micro_batch < 1 or setup.seq_len < 1:
+def check_batch(micro_batch: int, seq_len: int) -> None:
+    """A `Problem` for a batch without a token."""
+    if micro_batch < 1 or seq_len < 1:
         raise Problem(
-            f"a batch of {setup.micro_batch} rows of {setup.seq_len} tokens cannot be trained on",
+            f"a batch of {micro_batch} rows of {seq_len} tokens cannot be trained on",
             why="both must be at least 1",
             cure="correct per_device_train_batch_size and max_length",
         )
+
+
+def check_trainable(weights: str, trainable: str) -> None:
+    """A `Problem` for weights that are quantised and to be trained themselves."""
+    if trainable == "all" and weights not in PLAIN_BYTES:
+        raise Problem(
+            f"{'4-bit' if weights in ('nf4', 'gptq4', 'awq4') else '8-bit'} weights cannot be "
+            "trained in full",
+            why="only adapters on top of them get gradients",
+            cure="choose LoRA on nf4 (QLoRA), or full fine-tuning in 16 or 32 bits",
+        )
+
+
+def _check(shape: ModelShape, setup: TrainingSetup) -> None:
+    check_batch(setup.micro_batch, setup.seq_len)
     if setup.devices < 1:
         raise Problem(
             f"training on {setup.devices} devices is not possible",
             why="there must be at least one",
             cure="correct the number of devices",
         )
-    quantised = setup.weights not in PLAIN_BYTES
-    if setup.trainable == "all" and quantised:
-        raise Problem(
-            f"{'4-bit' if setup.weights in ('nf4', 'gptq4', 'awq4') else '8-bit'} weights cannot "
-            "be trained in full",
-            why="only adapters on top of them get gradients",
-            cure="choose LoRA on nf4 (QLoRA), or full fine-tuning in 16 or 32 bits",
-        )
+    check_trainable(setup.weights, setup.trainable)
     if setup.trainable == "all" or setup.adapter_parameters is not None:
         return
     kind_of(setup.adapter)

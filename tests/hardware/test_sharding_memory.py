@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from known_models import LLAMA_3_8B, SMOLLM2, llama
+from setups import FULL, LORA, changed
 
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.memory.adapter_kinds import KINDS, OTHER_KINDS
@@ -31,20 +32,10 @@ from tunewright.hardware.memory.training import estimate_training
 from tunewright.hardware.model_catalogue import known_models, shape_of
 
 GIB = 1 << 30
-FULL = TrainingSetup(
-    device="cuda",
-    weights="float32",
-    trainable="all",
-    optimizer="adamw_torch_fused",
-    micro_batch=1,
-    seq_len=1024,
-    gradient_checkpointing=True,
-)
-LORA = msgspec.structs.replace(FULL, weights="bfloat16", trainable="lora", rank=16)
 
 
 def sized(setup: TrainingSetup, **changes: Any) -> MemoryEstimate:
-    return estimate_training(LLAMA_3_8B, msgspec.structs.replace(setup, **changes))
+    return estimate_training(LLAMA_3_8B, changed(setup, **changes))
 
 
 def states(estimate: MemoryEstimate) -> int:

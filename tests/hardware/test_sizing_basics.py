@@ -4,56 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
+import setups
+from known_models import LLAMA_2_7B
+from setups import changed
 
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.fit import judge, training_memory
-from tunewright.hardware.memory.adapters import trainable_parameters
 from tunewright.hardware.memory.estimate import TrainingSetup
 from tunewright.hardware.memory.training import estimate_training
-from tunewright.hardware.shapes import Linear, ModelShape, read_shape
+from tunewright.hardware.shapes import read_shape
 from tunewright.hardware.take import take_snapshot
 
-LLAMA_2_7B = ModelShape(
-    model_type="llama",
-    hidden_size=4096,
-    intermediate_size=11008,
-    num_hidden_layers=32,
-    num_attention_heads=32,
-    num_key_value_heads=32,
-    head_dim=128,
-    vocab_size=32000,
-    tie_word_embeddings=False,
-    max_position_embeddings=4096,
-    parameters=6_738_415_616,
-    weights_dtype="float16",
-    weight_bytes=13_476_831_232,
-    linears=(
-        *(Linear(name, 4096, 4096, 32) for name in ("q_proj", "k_proj", "v_proj", "o_proj")),
-        Linear("gate_proj", 4096, 11008, 32),
-        Linear("up_proj", 4096, 11008, 32),
-        Linear("down_proj", 11008, 4096, 32),
-    ),
-)
-LORA = TrainingSetup(
-    device="cuda",
-    weights="bfloat16",
-    trainable="lora",
-    optimizer="adamw_torch",
-    micro_batch=1,
-    seq_len=512,
-    gradient_checkpointing=True,
-    rank=16,
-)
+LORA = changed(setups.LORA, optimizer="adamw_torch", seq_len=512)
 
 
 def setup(**changes: object) -> TrainingSetup:
-    return msgspec.structs.replace(LORA, **changes)
-
-
-def test_the_seven_modules_at_rank_16_have_39_976_960_parameters() -> None:
-    assert trainable_parameters(LLAMA_2_7B, 16, "all-linear") == 39_976_960
+    return changed(LORA, **changes)
 
 
 def test_the_items_add_up_and_the_range_encloses_them() -> None:

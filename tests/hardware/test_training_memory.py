@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
+import setups
 from allocations import measured_peak
 from known_models import LLAMA_2_7B, LLAMA_3_3B, LLAMA_3_8B, SMOLLM2, llama
+from setups import changed
 
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.memory.adapters import trainable_parameters
@@ -20,24 +20,11 @@ from tunewright.hardware.shapes import ModelShape, read_shape
 GIB = 1 << 30
 SEVEN = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
-LORA = TrainingSetup(
-    device="cuda",
-    weights="bfloat16",
-    trainable="lora",
-    optimizer="adamw_torch_fused",
-    micro_batch=2,
-    seq_len=1024,
-    gradient_checkpointing=False,
-    rank=16,
-)
-QLORA = msgspec.structs.replace(LORA, weights="nf4", adapter_bytes=2)
-FULL = msgspec.structs.replace(LORA, weights="float32", trainable="all", rank=0)
-CPU_LORA = msgspec.structs.replace(LORA, device="cpu", weights="float32")
-CPU_FULL = msgspec.structs.replace(FULL, device="cpu")
-
-
-def change(setup: TrainingSetup, **fields: Any) -> TrainingSetup:
-    return msgspec.structs.replace(setup, **fields)
+LORA = changed(setups.LORA, micro_batch=2, gradient_checkpointing=False)
+QLORA = changed(LORA, weights="nf4", adapter_bytes=2)
+FULL = changed(LORA, weights="float32", trainable="all", rank=0)
+CPU_LORA = changed(LORA, device="cpu", weights="float32")
+CPU_FULL = changed(FULL, device="cpu")
 
 
 def item(estimate: MemoryEstimate, name: str) -> int:
@@ -88,38 +75,38 @@ NARROW = llama(256, 704, 4, 4, 2, 1000, tied=True)
 WIDE_VOCABULARY = llama(192, 512, 2, 4, 4, 33000, tied=False)
 
 COUNTED = {
-    "lora": (NARROW, change(CPU_LORA, micro_batch=1, seq_len=192)),
+    "lora": (NARROW, changed(CPU_LORA, micro_batch=1, seq_len=192)),
     "lora, full logits": (
-        WIDE_VOCABULARY, change(CPU_LORA, micro_batch=1, seq_len=128, loss_kernel="plain"),
+        WIDE_VOCABULARY, changed(CPU_LORA, micro_batch=1, seq_len=128, loss_kernel="plain"),
     ),
     "lora, checkpointed": (
         NARROW,
-        change(
+        changed(
             CPU_LORA, micro_batch=1, seq_len=256, gradient_checkpointing=True, loss_kernel="plain"
         ),
     ),
-    "lora, rows of unlike length": (NARROW, change(CPU_LORA, micro_batch=3, seq_len=96)),
+    "lora, rows of unlike length": (NARROW, changed(CPU_LORA, micro_batch=3, seq_len=96)),
     "lora, dropout": (
         NARROW,
-        change(CPU_LORA, micro_batch=1, seq_len=192, lora_dropout=True, loss_kernel="plain"),
+        changed(CPU_LORA, micro_batch=1, seq_len=192, lora_dropout=True, loss_kernel="plain"),
     ),
     "lora on two modules": (
         NARROW,
-        change(
+        changed(
             CPU_LORA, micro_batch=1, seq_len=192, target_modules=("q_proj", "v_proj"),
             loss_kernel="plain",
         ),
     ),
-    "full": (WIDE_VOCABULARY, change(CPU_FULL, micro_batch=1, seq_len=128)),
+    "full": (WIDE_VOCABULARY, changed(CPU_FULL, micro_batch=1, seq_len=128)),
     "full, checkpointed": (
         NARROW,
-        change(
+        changed(
             CPU_FULL, micro_batch=1, seq_len=256, gradient_checkpointing=True, loss_kernel="plain"
         ),
     ),
     "full, accumulated": (
         NARROW,
-        change(
+        changed(
             CPU_FULL, micro_batch=1, seq_len=128, gradient_accumulation=True, loss_kernel="plain"
         ),
     ),
@@ -136,38 +123,38 @@ def test_the_tensors_are_counted_as_torch_allocates_them(name: str) -> None:
 def test_smollm2_is_counted_as_the_profiler_saw_it() -> None:
     """SmolLM2's shape at 512 tokens in float32, peaks in MiB measured by the same means."""
     rows = [
-        (change(CPU_LORA, loss_kernel="plain"), 1545.5),
-        (change(CPU_LORA, loss_kernel="plain", gradient_checkpointing=True), 988.3),
+        (changed(CPU_LORA, loss_kernel="plain"), 1545.5),
+        (changed(CPU_LORA, loss_kernel="plain", gradient_checkpointing=True), 988.3),
         (CPU_LORA, 1690.7),
-        (change(CPU_LORA, gradient_checkpointing=True), 1133.6),
-        (change(CPU_FULL, loss_kernel="plain"), 2580.2),
+        (changed(CPU_LORA, gradient_checkpointing=True), 1133.6),
+        (changed(CPU_FULL, loss_kernel="plain"), 2580.2),
         (CPU_FULL, 2832.3),
-        (change(CPU_FULL, gradient_checkpointing=True), 2213.0),
+        (changed(CPU_FULL, gradient_checkpointing=True), 2213.0),
     ]
     for setup, measured in rows:
-        estimate = estimate_training(SMOLLM2, change(setup, micro_batch=1, seq_len=512))
+        estimate = estimate_training(SMOLLM2, changed(setup, micro_batch=1, seq_len=512))
         assert tensors(estimate) / (1 << 20) == pytest.approx(measured, rel=0.005)
 
 
 def test_resident_peaks_of_real_sft_runs_are_within_the_range() -> None:
     """VmHWM of SFTTrainer on two cores, MiB: SmolLM2's shape, rows of one length."""
     rows = [
-        (change(CPU_LORA, seq_len=512), 2707),
-        (change(CPU_LORA, seq_len=512, gradient_checkpointing=True), 2186),
-        (change(CPU_FULL, seq_len=512), 3569),
-        (change(CPU_FULL, seq_len=512, gradient_checkpointing=True), 3273),
-        (change(CPU_LORA, seq_len=768), 3641),
-        (change(CPU_LORA, seq_len=256, weights="nf4"), 1929),
+        (changed(CPU_LORA, seq_len=512), 2707),
+        (changed(CPU_LORA, seq_len=512, gradient_checkpointing=True), 2186),
+        (changed(CPU_FULL, seq_len=512), 3569),
+        (changed(CPU_FULL, seq_len=512, gradient_checkpointing=True), 3273),
+        (changed(CPU_LORA, seq_len=768), 3641),
+        (changed(CPU_LORA, seq_len=256, weights="nf4"), 1929),
     ]
     for setup, measured in rows:
-        estimate = estimate_training(SMOLLM2, change(setup, micro_batch=1))
+        estimate = estimate_training(SMOLLM2, changed(setup, micro_batch=1))
         assert estimate.low_bytes <= measured * (1 << 20) <= estimate.safe_bytes
         assert estimate.expected_bytes / (1 << 20) == pytest.approx(measured, rel=0.2)
 
 
 SETUPS = {
     "LoRA": LORA, "QLoRA": QLORA, "full": FULL, "LoRA on a CPU": CPU_LORA,
-    "full on a CPU": CPU_FULL, "QLoRA on a CPU": change(QLORA, device="cpu", adapter_bytes=4),
+    "full on a CPU": CPU_FULL, "QLoRA on a CPU": changed(QLORA, device="cpu", adapter_bytes=4),
 }  # fmt: skip
 
 
@@ -188,15 +175,15 @@ def test_more_work_never_takes_less_memory(name: str) -> None:
     setup = SETUPS[name]
     base = estimate_training(LLAMA_3_3B, setup).expected_bytes
     for more in (
-        change(setup, micro_batch=4),
-        change(setup, seq_len=4096),
-        change(setup, gradient_accumulation=True),
-        change(setup, packed=True, seq_len=1024),
-        change(setup, optimizer="ademamix"),
+        changed(setup, micro_batch=4),
+        changed(setup, seq_len=4096),
+        changed(setup, gradient_accumulation=True),
+        changed(setup, packed=True, seq_len=1024),
+        changed(setup, optimizer="ademamix"),
     ):
         assert estimate_training(LLAMA_3_3B, more).expected_bytes >= base
     assert (
-        estimate_training(LLAMA_3_3B, change(setup, gradient_checkpointing=True)).expected_bytes
+        estimate_training(LLAMA_3_3B, changed(setup, gradient_checkpointing=True)).expected_bytes
         < base
     )
 
@@ -213,7 +200,7 @@ def test_methods_are_ordered_as_everybody_finds_them() -> None:
 
 def test_a_full_logits_loss_costs_gigabytes_that_chunks_save() -> None:
     chunked = estimate_training(LLAMA_3_8B, LORA)
-    whole = estimate_training(LLAMA_3_8B, change(LORA, loss_kernel="plain"))
+    whole = estimate_training(LLAMA_3_8B, changed(LORA, loss_kernel="plain"))
     assert item(whole, "loss") == 16 * 128256 * 2048
     assert item(chunked, "loss") < 0.3 * GIB
 
@@ -223,7 +210,7 @@ def test_nf4_counts_its_constants_and_leaves_embeddings_alone() -> None:
     rest = LLAMA_3_8B.parameters - linear
     weights = item(estimate_training(LLAMA_3_8B, QLORA), "weights")
     assert weights == pytest.approx(linear * 4.127 / 8 + 2 * rest, rel=1e-4)
-    on_cpu = item(estimate_training(LLAMA_3_8B, change(QLORA, device="cpu")), "weights")
+    on_cpu = item(estimate_training(LLAMA_3_8B, changed(QLORA, device="cpu")), "weights")
     assert on_cpu - weights == 2 * rest
 
 
@@ -238,21 +225,21 @@ def test_nf4_counts_its_constants_and_leaves_embeddings_alone() -> None:
     ],
 )
 def test_optimizers_keep_what_they_keep(name: str, bytes_each: float) -> None:
-    estimate = estimate_training(SMOLLM2, change(CPU_FULL, optimizer=name))
+    estimate = estimate_training(SMOLLM2, changed(CPU_FULL, optimizer=name))
     assert item(estimate, "optimizer") == int(SMOLLM2.parameters * bytes_each)
 
 
 def test_a_paged_state_is_on_the_gpu_only_while_there_is_room() -> None:
-    paged = change(FULL, optimizer="paged_adamw_8bit")
+    paged = changed(FULL, optimizer="paged_adamw_8bit")
     assert item(estimate_training(LLAMA_2_7B, paged), "optimizer") == 0
-    assert item(estimate_training(LLAMA_2_7B, change(paged, device="cpu")), "optimizer") > 0
+    assert item(estimate_training(LLAMA_2_7B, changed(paged, device="cpu")), "optimizer") > 0
 
 
 def test_a_published_4_bit_run_of_72b_is_not_said_to_fit_in_48_gb() -> None:
     """ms-swift measured 54.9 GiB for Qwen-72B in 4 bits (rank 8 on the attention, 2048 tokens,
     checkpointed), where tables say 36 to 48 GB."""
     qwen = llama(8192, 24576, 80, 64, 64, 152064, tied=False)
-    setup = change(
+    setup = changed(
         QLORA,
         rank=8,
         target_modules=("q_proj", "k_proj", "v_proj"),
@@ -269,7 +256,7 @@ def test_a_published_4_bit_run_of_72b_is_not_said_to_fit_in_48_gb() -> None:
 def test_peft_measured_a_3b_lora_at_21_gib() -> None:
     """huggingface/peft method_comparison, lora rank 64 on q and v, float32 adapters, batch 4 of
     about 650 tokens: 21.0 GiB reserved on an L40S (it runs without autocast)."""
-    setup = change(
+    setup = changed(
         LORA,
         rank=64,
         target_modules=("q_proj", "v_proj"),
@@ -296,12 +283,12 @@ def test_an_estimate_takes_less_than_a_millisecond(name: str) -> None:
 @pytest.mark.parametrize(
     ("setup", "named"),
     [
-        (change(LORA, optimizer="adam_of_mine"), "adam_of_mine"),
-        (change(LORA, target_modules=("q_proj", "qkv")), "qkv"),
-        (change(LORA, target_modules=".*_proj"), ".*_proj"),
-        (change(LORA, rank=0), "rank"),
-        (change(LORA, micro_batch=0), "0 rows"),
-        (change(QLORA, trainable="all"), "4-bit"),
+        (changed(LORA, optimizer="adam_of_mine"), "adam_of_mine"),
+        (changed(LORA, target_modules=("q_proj", "qkv")), "qkv"),
+        (changed(LORA, target_modules=".*_proj"), ".*_proj"),
+        (changed(LORA, rank=0), "rank"),
+        (changed(LORA, micro_batch=0), "0 rows"),
+        (changed(QLORA, trainable="all"), "4-bit"),
     ],
 )
 def test_what_cannot_be_estimated_is_refused(setup: TrainingSetup, named: str) -> None:

@@ -38,4 +38,9 @@ def test_it_opens_and_closes_and_no_file_is_written(
         terminal.until("opened for this step alone")
         terminal.press("q")
         assert terminal.ended() == 0
+    with Terminal([PROGRAM, "size", "--ascii"], environment) as terminal:
+        terminal.until("= expected")
+        assert terminal.shown.isascii()
+        terminal.press("q")
+        assert terminal.ended() == 0
     assert _files(home) == before

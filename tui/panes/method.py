@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -11,18 +12,21 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 
 from tunewright.engine.plan import Plan
-from tunewright.engine.sizing import WhatIf, foreign_settings, with_method, with_setting
+from tunewright.engine.session import Recorded
+from tunewright.engine.sizing import WhatIf, foreign_settings, with_method
 from tunewright.engine.text import size
-from tunewright.engine.train.names import resolve_setting
 from tunewright.engine.train.registry import method
 from tunewright.hardware.errors import Problem
+from tunewright.hardware.shapes import ModelShape
 from tunewright.tui.fit_text import said_of
 from tunewright.tui.panes.memory_lines import assumption_lines, item_lines
 from tunewright.tui.panes.method_detail import Detail, View
 from tunewright.tui.panes.method_knobs import KnobField, Knobs
 from tunewright.tui.panes.method_lines import (
     advice_lines,
+    change_lines,
     method_rows,
+    nothing_fits,
     pace_lines,
     problem_lines,
     room_lines,
@@ -32,6 +36,9 @@ from tunewright.tui.panes.pane import Pane
 from tunewright.tui.widgets.lines import Lines
 from tunewright.tui.widgets.rows import Column, Rows
 from tunewright.tui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from tunewright.engine.changes import Change
 
 _ITEMS_WIDTH = 28
 # Under this there is one column: items while the methods have the focus, else knobs.
@@ -82,7 +89,7 @@ class MethodPane(Pane):
         with Lower(id="method-lower"):
             yield Lines(id="items")
             yield Knobs(id="knobs")
-        yield KnobField(id="knob-value")
+        yield KnobField()
         yield Lines(id="method-foot")
         yield Lines(id="method-more")
         yield Detail()
@@ -91,7 +98,11 @@ class MethodPane(Pane):
         super().__init__(bench)
         self._source: Source | None = None
         self._what_if: WhatIf | None = None
-        self._placed = False
+        # What would make something fit, and what that was found for.
+        self._changes: Sequence[Change] | None = None
+        self._changes_of: Recorded | None = None
+        # The model for which the cursor was put on a method.
+        self._placed_for: ModelShape | None = None
 
     def on_mount(self) -> None:
         self._source = Source(self.bench, alone=self.tunewright.alone == self.STEP)
@@ -108,7 +119,7 @@ class MethodPane(Pane):
 
     @property
     def _field(self) -> KnobField:
-        return self.query_one("#knob-value", KnobField)
+        return self.query_one(KnobField)
 
     @property
     def _detail(self) -> Detail:
@@ -127,9 +138,6 @@ class MethodPane(Pane):
         """The plan of the marked method."""
         what_if, marked = self._what_if, self._marked
         return what_if.plan(marked) if what_if and marked else None
-
-    def _in_use(self, what_if: WhatIf) -> str | None:
-        return None if what_if.inputs.method == "auto" else what_if.inputs.method
 
     def gauged(self) -> Plan | Problem | None:
         """The gauge shows the marked method, not only the one that is advised, and the value that
@@ -168,10 +176,14 @@ class MethodPane(Pane):
     def _state(self, found: Problem | None) -> list[Text]:
         width = self._width
         if found is not None:
-            return problem_lines(found, "4 chooses another model; f5 looks again", width)
+            another = (
+                "`tunewright size MODEL` sizes another one"
+                if self._source is not None and self._source.alone
+                else "4 chooses another model"
+            )
+            return problem_lines(found, f"{another}; f5 looks again", width)
         if self.bench.model is None:
-            return [Text("Reading the model: its verdicts follow."),
-                    Text("4 shows the models that are here", "dim")]  # fmt: skip
+            return [Text("Reading the model: its verdicts follow.")]
         return [Text("Counting the tokens of every row: the plan follows."),
                 Text("3 shows the data", "dim")]  # fmt: skip
 
@@ -180,14 +192,14 @@ class MethodPane(Pane):
         columns = [Column("  method", 20), Column("fit", 5), Column("expected", 10, True)]
         if width >= _TWO_COLUMNS:
             columns += [Column("safe", 10, True), Column("trade-off")]
-        methods.show(method_rows(what_if, self._in_use(what_if)), columns)
-        if not self._placed:
-            self._placed = True
+        methods.show(method_rows(what_if), columns)
+        if self._placed_for != what_if.recorded.model:
+            self._placed_for = what_if.recorded.model
             self._place(what_if)
         marked = methods.key
         if marked is None:
             return
-        advice = advice_lines(what_if, marked, self._in_use(what_if), width)
+        advice = advice_lines(what_if, marked, width)
         self.query_one("#method-advice", Lines).show(advice)
         plan = what_if.plan(marked)
         self._show_lower(what_if, plan, width)
@@ -198,9 +210,9 @@ class MethodPane(Pane):
 
     def _place(self, what_if: WhatIf) -> None:
         """Begin on the method in use, else on the one that is advised."""
-        advised, in_use = what_if.advised, self._in_use(what_if)
-        if in_use is not None:
-            self._methods.select(in_use)
+        advised = what_if.advised
+        if what_if.in_use is not None:
+            self._methods.select(what_if.in_use)
         elif isinstance(advised, Plan):
             self._methods.select(advised.method.value)
         if self.screen.focused is None and self.tunewright.pane is self:
@@ -230,10 +242,34 @@ class MethodPane(Pane):
             foot.show(self._field.lines(width))
         elif self._knobs.has_focus:
             foot.show(self._knobs.lines(width))
+        elif nothing_fits(what_if):
+            foot.show(change_lines(self._changes_for(what_if), width))
         else:
             foot.show(room_lines(what_if, plan, width, self.bench.prices))
         more = [*pace_lines(what_if, plan, width), *assumption_lines(plan, width)]
         self.query_one("#method-more", Lines).show(more)
+
+    def _changes_for(self, what_if: WhatIf) -> Sequence[Change] | None:
+        """What would make something fit; None while it is looked for, in a thread."""
+        recorded = what_if.recorded
+        if self._changes_of == recorded:
+            return self._changes
+        self._changes_of, self._changes = recorded, None
+
+        def work() -> Sequence[Change]:
+            from tunewright.engine.changes import cheapest_changes
+            from tunewright.engine.choose import Ask
+
+            ask = Ask(seq_len=recorded.data.length_max)
+            return cheapest_changes(recorded.model, recorded.snapshot, ask)
+
+        def then(found: Sequence[Change]) -> None:
+            if self._changes_of == recorded:
+                self._changes = found
+                self.show()
+
+        self.in_thread(work, then)
+        return None
 
     def on_rows_moved(self, message: Rows.Moved) -> None:
         self.show()
@@ -249,7 +285,7 @@ class MethodPane(Pane):
         if self._what_if is None:
             return None
         if self._field.is_open:
-            return self._field
+            return self._field.input
         return self._detail.rows if self._view else self._methods
 
     # -- commands
@@ -328,7 +364,7 @@ class MethodPane(Pane):
         if what_if is None or not isinstance(plan, Plan) or knob is None:
             return
         self._field.open(what_if, plan, knob)
-        self.screen.set_focus(self._field)
+        self.screen.set_focus(self._field.input)
         self.show()
 
     def _close_field(self) -> None:
@@ -350,16 +386,7 @@ class MethodPane(Pane):
         what_if, marked, source = self._what_if, self._marked, self._source
         if what_if is None or marked is None or source is None:
             return
-        inputs = with_setting(what_if.inputs, key, value)
-        asked = self._in_use(what_if)
-        if asked is not None and key in _resolved(foreign_settings(inputs, asked)):
-            # A knob that the method in use lacks: turning it takes the method that has it.
-            inputs = with_method(inputs, marked)
-        tried = WhatIf(inputs, what_if.given, assumed=what_if.assumed)
-        for plan in (tried.plan(marked), tried.advised if asked is None else tried.plan(asked)):
-            if isinstance(plan, Problem):
-                raise plan
-        if source.take(inputs):
+        if source.take(what_if.turned(marked, key, value).inputs):
             self.post_message(self.Changed())
         else:
             self.show()
@@ -439,7 +466,3 @@ class MethodPane(Pane):
             return f"--set {key}={decision.value}" if decision else plan.method.because
         items = "\n".join(f"{i.bytes:>15,}  {i.id}: {i.why}" for i in plan.chosen().estimate.items)
         return f"{plan.method.value} {said_of(plan.chosen())}\n{items}"
-
-
-def _resolved(names: tuple[str, ...]) -> set[str]:
-    return {resolve_setting(name)[0] for name in names}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from rich.text import Text
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input
 
@@ -18,6 +20,7 @@ from tunewright.hardware.errors import Problem
 from tunewright.tui.knobs import Knob, knobs_of, stepped, told
 from tunewright.tui.labelled import error_lines
 from tunewright.tui.panes.knob_lines import knob_lines, price
+from tunewright.tui.widgets.lines import Lines
 from tunewright.tui.widgets.rows import Column, Row, Rows
 
 
@@ -116,10 +119,13 @@ class Knobs(Rows):
             self.show(self._made())
 
 
-class KnobField(Input):
+class KnobField(Horizontal):
     """A value for one knob, looked at with every key: `found` is what it would give."""
 
-    DEFAULT_CSS = "KnobField { height: 1; display: none; }"
+    DEFAULT_CSS = """
+    KnobField { height: 1; display: none; }
+    KnobField Input { width: 1fr; }
+    """
 
     class Typed(Message):
         """Another value is looked at."""
@@ -132,11 +138,19 @@ class KnobField(Input):
             self.key = key
             self.value = value
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(compact=True, id=id)
+    def __init__(self) -> None:
+        super().__init__()
         self._asked: tuple[WhatIf, Plan, Knob] | None = None
-        self._parsed: Any = None
+        self._value: Any = None
         self.found: Plan | Problem | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Lines(id="knob-name")
+        yield Input(compact=True, id="knob-value")
+
+    @property
+    def input(self) -> Input:
+        return self.query_one("#knob-value", Input)
 
     @property
     def is_open(self) -> bool:
@@ -146,8 +160,12 @@ class KnobField(Input):
         """Ask for a value of a knob."""
         self._asked = what_if, plan, knob
         self.found = None
-        self.placeholder = f"{knob.title} {told(plan.value(knob.key))}: another value"
-        self.value = ""
+        name = self.query_one("#knob-name", Lines)
+        name.show([Text(knob.title, "bold")])
+        name.styles.width = len(knob.title) + 1
+        self.input.placeholder = f"another value than {told(plan.value(knob.key))}"
+        self.input.value = ""
+        # What is not displayed takes no focus.
         self.display = True
 
     def close(self) -> None:
@@ -163,7 +181,7 @@ class KnobField(Input):
             return [Text("enter sets it, esc leaves it as it is", "dim")]
         if isinstance(self.found, Problem):
             return error_lines(self.found, width)
-        return knob_lines(knob.key, plan, self.found, self._parsed, width)
+        return knob_lines(knob.key, plan, self.found, self._value, width)
 
     def refuse(self, problem: Problem) -> None:
         """What was typed cannot be set, for this reason."""
@@ -178,10 +196,10 @@ class KnobField(Input):
         self.found = None
         if event.value.strip():
             try:
-                _, self._parsed, _ = parse_setting(
+                _, self._value, _ = parse_setting(
                     knob.key, event.value.strip(), what_if.recorded.model
                 )
-                self.found = what_if.changed(plan.method.value, knob.key, self._parsed)
+                self.found = what_if.changed(plan.method.value, knob.key, self._value)
             except Problem as problem:
                 self.found = problem
         self.post_message(self.Typed())
@@ -189,4 +207,4 @@ class KnobField(Input):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         if self._asked is not None and isinstance(self.found, Plan):
-            self.post_message(self.Chosen(self._asked[2].key, self._parsed))
+            self.post_message(self.Chosen(self._asked[2].key, self._value))

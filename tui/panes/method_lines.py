@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from rich.text import Text
 
 from tunewright.engine.data.assumed import assumed_words
@@ -18,15 +21,18 @@ from tunewright.tui.labelled import labelled
 from tunewright.tui.widgets.gauge import STYLES
 from tunewright.tui.widgets.rows import Row
 
+if TYPE_CHECKING:
+    from tunewright.engine.changes import Change
 
-def method_rows(what_if: WhatIf, in_use: str | None) -> list[Row]:
+
+def method_rows(what_if: WhatIf) -> list[Row]:
     """The methods: a star is what is advised, a dot what the session has asked for instead."""
     advised = what_if.advised
     shown = advised if isinstance(advised, Plan) else None
     rows = []
     for id, entry in methods().items():
         plan = what_if.plan(id)
-        mark = "*" if shown and shown.method.value == id else "•" if id == in_use else " "
+        mark = "*" if shown and shown.method.value == id else "•" if id == what_if.in_use else " "
         if isinstance(plan, Problem):
             rows.append(Row(id, (f"{mark} {entry.title}", "?", "", "", shorten(plan.what, 60))))
             continue
@@ -46,9 +52,16 @@ def method_rows(what_if: WhatIf, in_use: str | None) -> list[Row]:
     return rows
 
 
-def advice_lines(what_if: WhatIf, marked: str, in_use: str | None, width: int) -> list[Text]:
+def nothing_fits(what_if: WhatIf) -> bool:
+    """Whether no method fits, so that what is advised is only the smallest one."""
+    advised = what_if.advised
+    return isinstance(advised, Plan) and advised.method.rule == "method.nothing-fits"
+
+
+def advice_lines(what_if: WhatIf, marked: str, width: int) -> list[Text]:
     """Why the marked method is advised, or what speaks against it, in at most three lines."""
     lines: list[Text] = []
+    in_use = what_if.in_use
     if what_if.assumed:
         label = _capital(assumed_words(what_if.recorded.data))
         lines += labelled("", label, width, 1, "", "bold")
@@ -58,7 +71,7 @@ def advice_lines(what_if: WhatIf, marked: str, in_use: str | None, width: int) -
         lines += labelled("! ", plan.what, width, 1, "bold red")
         return [*lines, *labelled("  ", rest, width, 3 - len(lines))]
     if isinstance(advised, Plan) and advised.method.value == marked:
-        head = "* advised: " if advised.method.rule != "method.nothing-fits" else "* smallest: "
+        head = "* smallest: " if nothing_fits(what_if) else "* advised: "
         text = advised.method.because
         if in_use is not None and in_use != marked:
             text += f". You asked for {method(in_use).title}"
@@ -69,12 +82,32 @@ def advice_lines(what_if: WhatIf, marked: str, in_use: str | None, width: int) -
     return [*lines, *labelled(head, text, width, 3 - len(lines), "bold")]
 
 
+def change_lines(changes: Sequence[Change] | None, width: int) -> list[Text]:
+    """What would make a training fit where none does, the cheapest first; None while it is looked
+    for."""
+    if changes is None:
+        text = "looking for what would"
+    elif not changes:
+        text = "no smaller model and no machine of the catalogue was found that would do"
+    else:
+        text = "; or ".join(_said_of_change(change) for change in changes)
+    return labelled("would fit: ", text, width, 2, "bold")
+
+
+def _said_of_change(change: Change) -> str:
+    """A change as it is called on this screen, not by its flag."""
+    said = change.what
+    for flag, title in (("--seq-len", "max length"), ("--", "")):
+        said = said.replace(flag, title)
+    return said
+
+
 def room_lines(what_if: WhatIf, plan: Plan, width: int, prices: Prices | None = None) -> list[Text]:
     """How much more would fit with all else as it stands, what the training costs where there are
     prices, and the first warning of the plan."""
     id, facts = plan.method.value, what_if.recorded.data
     length, rows = what_if.room(id, "length"), what_if.room(id, "rows")
-    text = "not even one row; `tunewright size MODEL` names the cheapest change that fits"
+    text = "not even one row"
     if length and rows:
         context = what_if.recorded.model.max_position_embeddings
         whole = ", the model's context" if length == context else ""

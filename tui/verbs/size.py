@@ -54,6 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="without the correction by what earlier runs of the kind measured",
     )
+    parser.add_argument(
+        "--ascii", action="store_true", help="draw the screen with ASCII characters only"
+    )
     add_serve(parser)
     add_compare(parser)
     add_json(parser)
@@ -156,7 +159,7 @@ def _open(options: argparse.Namespace) -> int:
         )
     from tunewright.tui.opening import open_screens
 
-    return open_screens(alone="method", hardware=options.hardware)
+    return open_screens(alone="method", plain_ascii=options.ascii, hardware=options.hardware)
 
 
 def _look(options: argparse.Namespace) -> tuple[Inputs, Recorded, str]:

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
+import setups
 
 from tunewright.engine.trace.mapping import trace_setup
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.memory.estimate import TrainingSetup
 
-LORA = TrainingSetup(
-    device="cuda",
-    weights="bfloat16",
-    trainable="lora",
-    optimizer="adamw_torch_fused",
+LORA = setups.changed(
+    setups.LORA,
     micro_batch=4,
     seq_len=512,
-    gradient_checkpointing=True,
-    rank=16,
     target_modules=("q_proj", "v_proj"),
     lora_dropout=True,
 )
 
 
 def changed(**changes: Any) -> TrainingSetup:
-    return msgspec.structs.replace(LORA, **changes)
+    return setups.changed(LORA, **changes)
 
 
 def test_a_lora_step_on_a_gpu() -> None:

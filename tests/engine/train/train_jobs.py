@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from jobs import FACTS as FACTS
 from tiny import HIDDEN, INTERMEDIATE, LAYERS, TinyData
 
 from tunewright.engine.data.example import DataFacts
@@ -28,23 +29,6 @@ from tunewright.hardware.shapes import Linear, ModelShape
 from tunewright.hardware.snapshot import Host, Snapshot
 
 E = TypeVar("E")
-
-FACTS = DataFacts(
-    format="prompt_completion",
-    rows=48,
-    eval_rows=12,
-    train_tokens=2200,
-    trained_tokens=1300,
-    length_p50=45,
-    length_p95=50,
-    length_max=56,
-    answer_p95=28,
-    answer_max=30,
-    multi_turn_rows=0,
-    duplicate_rows=0,
-    rendering="chat",
-    answers="json",
-)
 
 SHAPE = ModelShape(
     model_type="llama",

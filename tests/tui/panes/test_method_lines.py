@@ -8,6 +8,8 @@ import pytest
 from rich.text import Text
 from sizing_cases import GIB, gpu, inputs, recorded, what_if, whole_plan
 
+from tunewright.engine.changes import Change
+from tunewright.engine.choose import Ask, options
 from tunewright.engine.plan import Plan
 from tunewright.engine.sizing import WhatIf
 from tunewright.engine.train.names import settings
@@ -21,6 +23,7 @@ from tunewright.tui.panes.knob_lines import knob_lines, price
 from tunewright.tui.panes.memory_lines import item_lines, memory_lines, memory_rows
 from tunewright.tui.panes.method_lines import (
     advice_lines,
+    change_lines,
     method_rows,
     problem_lines,
     room_lines,
@@ -47,7 +50,7 @@ def plan_of(tried: WhatIf, id: str) -> Plan:
 
 
 def test_each_method_has_its_verdict_in_words_and_the_advised_one_its_star() -> None:
-    rows = {row.key: row for row in method_rows(what_if(), None)}
+    rows = {row.key: row for row in method_rows(what_if())}
     assert list(rows) == list(methods())
     assert {key: cell(row, 1) for key, row in rows.items()} == {
         "lora": "tight",
@@ -55,28 +58,26 @@ def test_each_method_has_its_verdict_in_words_and_the_advised_one_its_star() -> 
         "full": "no",
     }
     assert [key for key, row in rows.items() if cell(row, 0).startswith("*")] == ["qlora"]
-    asked = method_rows(what_if(method="lora"), "lora")
+    asked = method_rows(what_if(method="lora"))
     assert [cell(row, 0)[0] for row in asked] == ["•", "*", " "]
 
 
 def test_the_advice_says_why_and_the_others_why_not() -> None:
     tried = what_if()
-    assert "* advised: LoRA on a 16-bit base is tight" in said(
-        advice_lines(tried, "qlora", None, 78)
-    )
-    assert "safe bound is" in said(advice_lines(tried, "lora", None, 78))
-    assert "does not fit" in said(advice_lines(tried, "full", None, 78))
+    assert "* advised: LoRA on a 16-bit base is tight" in said(advice_lines(tried, "qlora", 78))
+    assert "safe bound is" in said(advice_lines(tried, "lora", 78))
+    assert "does not fit" in said(advice_lines(tried, "full", 78))
     asked = what_if(method="full")
-    assert "your choice" in said(advice_lines(asked, "full", "full", 78))
-    assert "You asked for full" in said(advice_lines(asked, "qlora", "full", 400))
+    assert "your choice" in said(advice_lines(asked, "full", 78))
+    assert "You asked for full" in said(advice_lines(asked, "qlora", 400))
     nothing = what_if(free=2)
-    assert "* smallest: nothing fits" in said(advice_lines(nothing, "qlora", None, 78))
+    assert "* smallest: nothing fits" in said(advice_lines(nothing, "qlora", 78))
 
 
 def test_assumed_rows_are_labelled_on_every_width() -> None:
     tried = WhatIf(inputs(), recorded(gpus=(gpu(21.4),)), assumed=True)
     for width in (38, 58, 78, 118):
-        lines = advice_lines(tried, "qlora", None, width)
+        lines = advice_lines(tried, "qlora", width)
         assert lines[0].plain.startswith("Assumed, not measured")
         assert len(lines) <= 3
 
@@ -88,7 +89,7 @@ def test_no_line_is_wider_than_the_pane(width: int) -> None:
         for id in methods():
             plan = plan_of(tried, id)
             lines = [
-                *advice_lines(tried, id, None, width),
+                *advice_lines(tried, id, width),
                 *room_lines(tried, plan, width),
                 *memory_lines(plan, "weights", width),
                 *reason_lines(tried, plan, "method", width, 8),
@@ -205,6 +206,17 @@ def test_warnings_stand_at_the_foot_and_among_the_reasons() -> None:
 def test_room_is_zero_said_in_words() -> None:
     tried = what_if(2)
     assert "not even one row" in said(room_lines(tried, plan_of(tried, "lora"), 78))
+
+
+def test_what_would_fit_is_said_in_the_words_of_the_screen() -> None:
+    tried = what_if(14)
+    option = options(tried.recorded.model, tried.recorded.snapshot, Ask(seq_len=64))[0]
+    changes = [Change("--seq-len 96", "…", option), Change("another machine: 1x L40S", "…", option)]
+    assert said(change_lines(changes, 78)) == (
+        "would fit: max length 96; or another machine: 1x L40S"
+    )
+    assert "looking" in said(change_lines(None, 78))
+    assert "no machine" in said(change_lines((), 78))
 
 
 def test_the_verdict_carries_its_figure() -> None:

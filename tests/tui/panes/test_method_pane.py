@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -180,6 +181,20 @@ def test_on_a_gpu_that_is_nearly_full_all_verdicts_show_and_no_is_asked_about(
     assert "method" in app.bench.place.confirmed
 
 
+def test_where_nothing_fits_the_screen_says_what_would(
+    session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on(monkeypatch, machine((gpu(0.3),)))
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await opened(pilot, app)
+        assert "* smallest: nothing fits" in shown(app)
+        await until(pilot, lambda: "another machine: 1x" in " ".join(shown(app).split()))
+        assert "would fit:" in shown(app)
+
+    drive(session, walk)
+
+
 def test_another_method_is_used_and_settings_it_lacks_are_taken_back(session: Path) -> None:
     async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
         await opened(pilot, app)
@@ -209,6 +224,26 @@ def test_the_advised_method_is_left_to_the_rules(session: Path) -> None:
         await until(pilot, lambda: app.pane.STEP == "train")
 
     assert drive(session, walk).bench.inputs.method == "auto"
+
+
+def test_for_another_model_the_cursor_stands_on_what_is_advised_for_it(
+    session: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(load_session(session).inputs.model, other)
+    config = json.loads((other / "config.json").read_bytes())
+    (other / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 256}))
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await opened(pilot, app)
+        methods = app.query_one("#methods", Rows)
+        await pilot.press("j", "j")
+        await until(pilot, lambda: methods.key == "full")
+        app.bench.answer(model=str(other))
+        pane(app).post_message(MethodPane.Changed())
+        await until(pilot, lambda: methods.key == "lora" and "other" in shown(app))
+
+    drive(session, walk)
 
 
 def test_memory_and_reasons_open_are_found_in_and_close(session: Path) -> None:
@@ -265,7 +300,14 @@ def test_a_model_that_cannot_be_used_is_named_with_the_key_that_helps(session: P
         await pilot.pause()
         assert app.pane.STEP == "method"
 
+    async def look(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await until(pilot, lambda: "there is no model" in shown(app))
+        # From there no other step can be reached.
+        assert "4 chooses" not in shown(app)
+        assert "`tunewright size MODEL` sizes another one" in shown(app)
+
     drive(session, walk)
+    drive(session, look, alone="method")
 
 
 def test_sizing_alone_changes_no_session(session: Path) -> None:
