@@ -30,7 +30,7 @@ def frame(width: int, height: int) -> str:
     lines += [f" {line}" for line in devices()]
     running = running_runs()
     lines += [""] + [f" running: {name}" for name in running] if running else [""]
-    lines += [" opening …"]
+    lines += [" opening ..."]
     shown = [line[: max(1, width - 1)] for line in lines[: max(1, height - 1)]]
     return "\x1b[?1049h\x1b[2J\x1b[H" + "\r\n".join(shown)
 

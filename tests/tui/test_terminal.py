@@ -24,7 +24,7 @@ _SGR = re.compile(rb"\x1b\[([0-9;]*)m")
 
 
 # What would win over what the terminal itself says.
-_SAID = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")
+_SAID = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES", "LC_ALL", "LC_CTYPE")
 
 
 @pytest.fixture
@@ -88,6 +88,36 @@ def test_a_screen_without_unicode_has_none(opened: Open) -> None:
             terminal.press(key)
             terminal.read(0.5)
             assert terminal.shown.isascii(), terminal.shown
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"LANG": "C"},
+        {"LC_ALL": "POSIX", "LANG": "en_US.UTF-8"},
+        {"LANG": "de_DE.ISO-8859-1"},
+        {"TERM": "linux"},
+    ],
+    ids=str,
+)
+def test_a_terminal_that_says_it_has_no_unicode_is_believed(
+    opened: Open, said: dict[str, str]
+) -> None:
+    with opened(**said) as terminal:
+        terminal.until("tiny |")
+        for key in "569?":
+            terminal.press(key)
+            terminal.read(0.5)
+        # From the first frame on.
+        assert terminal.sent.isascii()
+
+
+@pytest.mark.parametrize("said", [{"LANG": ""}, {"LC_CTYPE": "en_US.utf8", "LANG": "C"}], ids=str)
+def test_a_terminal_that_says_nothing_is_a_terminal_of_today(
+    opened: Open, said: dict[str, str]
+) -> None:
+    with opened(**said) as terminal:
+        terminal.until("tiny │")
 
 
 def test_the_first_frame_takes_keys_before_the_app_is_there(opened: Open) -> None:
