@@ -112,7 +112,7 @@ def test_a_terminal_that_says_it_has_no_unicode_is_believed(
         assert terminal.sent.isascii()
 
 
-@pytest.mark.parametrize("said", [{"LANG": ""}, {"LC_CTYPE": "en_US.utf8", "LANG": "C"}], ids=str)
+@pytest.mark.parametrize("said", [{"LANG": ""}, {"LC_CTYPE": "C.UTF-8", "LANG": "C"}], ids=str)
 def test_a_terminal_that_says_nothing_is_a_terminal_of_today(
     opened: Open, said: dict[str, str]
 ) -> None:
@@ -222,7 +222,9 @@ def test_a_dumb_terminal_is_told_what_helps(opened: Open) -> None:
 
 
 def test_without_a_terminal_it_says_what_helps(live: Live) -> None:
-    assert "--replay" in live(code=2).stderr
+    told = live(code=2).stderr
+    assert "--replay" in told
+    assert "--plain" in told
 
 
 def test_plain_questions_need_no_terminal_and_leave_on_the_end_of_input(live: Live) -> None:
