@@ -164,8 +164,8 @@ def check_terminal() -> None:
         raise Problem(
             "there is no terminal here to open the screens in",
             why="input, output or error output is a pipe or a file",
-            cure="tunewright --plain asks the same line by line; tunewright --replay SESSION runs a "
-            "session",
+            cure="tunewright --plain asks the same line by line; "
+            "tunewright --replay SESSION runs a session",
         )
     if os.environ.get("TERM", "") in ("", "dumb"):
         raise Problem(

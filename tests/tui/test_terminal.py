@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -317,3 +318,39 @@ def test_a_pasted_megabyte_leaves_the_screen_answering(opened: Open) -> None:
         terminal.press("\r")
         terminal.until("live, or act")
         assert len(terminal.sent) - sent < 20_000
+
+
+def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(opened: Open) -> None:
+    with opened() as terminal:
+        words = " ".join(shlex.quote(word) for word in terminal.words)
+    base = {"PS1": "shell: ", "PATH": os.environ["PATH"], **terminal.environment}
+    with Terminal(["bash", "--norc", "--noprofile", "-i"], base) as shell:
+        shell.until("shell:")
+        shell.press(f"{words}\n")
+        shell.until("tiny │")
+        shell.press("9")
+        shell.until("[9 Runs]")
+        shell.press("\x1a")
+        shell.until("Stopped")
+        shell.press("echo in the $((1 + 1))nd\n")
+        shell.until("in the 2nd")
+        shell.press("fg\n")
+        shell.until("[9 Runs]")
+        shell.until("q quit")
+        shell.press("5")
+        shell.until("[5 Method]")
+        shell.press("q")
+        shell.until("shell:")
+        shell.press("exit\n")
+        assert shell.ended() == 0
+
+
+def test_ctrl_z_without_a_shell_stops_nothing(opened: Open) -> None:
+    with opened() as terminal:
+        terminal.until("tiny │")
+        terminal.press("\x1a")
+        terminal.until("no shell waits")
+        terminal.press("9")
+        terminal.until("[9 Runs]")
+        terminal.press("q")
+        assert terminal.ended() == 0
