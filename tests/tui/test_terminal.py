@@ -6,6 +6,7 @@ import base64
 import os
 import re
 import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from screens import write_session
 from terminal import Terminal
 from tiny import TinyData
 
+from tunewright.engine.session import load_session
 from tunewright.tui.workbench import Place
 
 Open = Callable[..., Terminal]
@@ -232,13 +234,42 @@ def test_plain_questions_need_no_terminal_and_leave_on_the_end_of_input(live: Li
     told = live("--plain").stdout
     assert "Machine" in told
     assert "Goal" in told
-    # The first question that the demo leaves open, with why; nothing is asked after it.
-    assert "How many good examples are there" in told
-    assert "(asked because under 100" in told
-    assert told.count("asked because") == 1
-    assert "\nData\n" not in told
+    # Its rows answer what the demo's person left open; nothing is asked after the first field.
+    assert "How many good examples are there" not in told
+    assert "584 examples" in told
+    assert "Fine-tuning (provisional until measured" in told
+    assert "file [demo:orders]" in told
+    assert "\nModel\n" not in told
     assert "goes on here" in told
     assert "\x1b" not in told
+
+
+def test_plain_questions_walk_the_same_path_over_a_pipe(
+    live: Live, tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    session = write_session(tmp_path / "session", tiny_model, tiny_data)
+    # A goal, a slip, nothing claimed from there on, rows and model as they stand, no launch.
+    said = "sort mail\nseven\nback\nsort the mail\n" + "\n" * 12 + "no\n"
+    done = subprocess.run(
+        [PROGRAM, "--plain", "--session", str(session)],
+        env={**live.environment, "LANG": "C.UTF-8"},
+        input=said,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "\x1b" not in done.stdout
+    heads = re.findall(r"^(Machine|Goal|Data|Model|Method|Train)$", done.stdout, re.MULTILINE)
+    assert heads == ["Machine", "Goal", "Data", "Model", "Method", "Train"]
+    assert "a number from 1 to 2, or back" in done.stdout
+    assert done.stdout.count("What should the model do?") == 2
+    assert "goes on here" in done.stdout
+    answers = load_session(session).inputs.answers
+    assert answers is not None
+    assert (answers.goal, answers.prompting) == ("sort the mail", "untried")
 
 
 def test_the_screen_process_never_imports_the_training_stack(opened: Open, live: Live) -> None:

@@ -22,7 +22,7 @@ from tunewright.engine.decide.verdict import Verdict
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.text import plain, shorten
 from tunewright.tui.measuring import LOOK_SECONDS, Watched, cannot_measure, start_measuring, watch
-from tunewright.tui.on_bench import answers_on, facts_on
+from tunewright.tui.on_bench import answers_on, facts_on, given
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.screens.text import LongText, box_width
 from tunewright.tui.steps import RUNS, STEPS
@@ -293,11 +293,6 @@ def watched_lines(watched: Watched | None, width: int) -> list[Text]:
     if watched is None or watched.decided is not None:
         return []
     return wrapped(Text(f"measuring: {plain(watched.told)}", "bold"), width, 11)
-
-
-def given(answers: Answers) -> list[str]:
-    """Ids of the questions that the person has answered, in order."""
-    return [q.id for q in QUESTIONS if q.id != "data" and getattr(answers, q.id) is not None]
 
 
 def question_lines(question: Question, answers: Answers, width: int, room: int) -> list[Text]:
