@@ -220,4 +220,13 @@ def open_screens(
     app.bench.saver.flush()
     if app.fault is not None:
         raise app.fault
+    unsaved = app.bench.saver.trouble
+    if unsaved is not None:
+        from tunewright.hardware.errors import Problem
+
+        raise Problem(
+            "what was set last is not saved",
+            why=f"{unsaved.strerror or unsaved}: {unsaved.filename or app.bench.path}",
+            cure="make room there, or name another file: tunewright --session FILE",
+        )
     return code

@@ -6,6 +6,7 @@ import base64
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -385,3 +386,35 @@ def test_ctrl_z_without_a_shell_stops_nothing(opened: Open) -> None:
         terminal.until("[9 Runs]")
         terminal.press("q")
         assert terminal.ended() == 0
+
+
+def test_what_could_not_be_saved_is_told_at_once_and_again_when_leaving(
+    opened: Open, tmp_path: Path
+) -> None:
+    with opened() as terminal:
+        terminal.until("tiny │")
+        shutil.rmtree(tmp_path / "session")
+        (tmp_path / "session").write_text("no folder any more")
+        terminal.press("3")
+        terminal.until("NOT SAVED")
+        terminal.press("q")
+        assert terminal.ended() != 0
+        assert "what was set last is not saved" in terminal.shown
+        assert "Traceback" not in terminal.shown
+
+
+def test_a_home_that_cannot_be_written_is_told_and_the_screens_still_open(
+    live: Live, tiny_model: Path
+) -> None:
+    base = {k: v for k, v in live.environment.items() if k not in _SAID}
+    base |= {"LANG": "C.UTF-8", "TUNEWRIGHT_HOME": "/proc/nowhere"}
+    with Terminal([PROGRAM], base) as terminal:
+        terminal.until("q quit")
+        terminal.press("2")
+        terminal.until("[2 Goal]")
+        terminal.until("NOT SAVED")
+        terminal.press("9")
+        terminal.until("[9 Runs]")
+        terminal.press("q")
+        assert terminal.ended() != 0
+        assert "Traceback" not in terminal.shown
