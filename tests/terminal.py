@@ -44,6 +44,7 @@ class Terminal:
     ) -> None:
         self.screen = _Screen(columns, lines, self.press)
         self._stream = pyte.ByteStream(self.screen)
+        self.words, self.environment = words, environment
         self.sent = b""
         self.started = time.monotonic()
         self.master, slave = pty.openpty()

@@ -36,6 +36,7 @@ from tunewright.tui.line import LineApp
 from tunewright.tui.panes.pane import MOST_COPIED, Pane
 from tunewright.tui.screens.dialog import Dialog
 from tunewright.tui.steps import RUNS, STEPS, after, before, step
+from tunewright.tui.suspend import NO_SHELL, shell_waits
 from tunewright.tui.widgets.gauge import Gauge
 from tunewright.tui.widgets.lines import Lines
 from tunewright.tui.workbench import Workbench
@@ -94,6 +95,7 @@ class TunewrightApp(LineApp):
         *(Binding(step.key, f"step('{step.id}')", show=False) for step in STEPS),
         Binding("ctrl+p", "palette", show=False, priority=True),
         Binding("ctrl+c", "interrupted", show=False, priority=True),
+        Binding("ctrl+z", "suspend", show=False, priority=True),
     ]
 
     def __init__(
@@ -388,6 +390,13 @@ class TunewrightApp(LineApp):
     async def action_interrupted(self) -> None:
         """Ctrl-C leaves; a run is never touched by it."""
         self.exit(0)
+
+    def action_suspend(self) -> None:
+        """Ctrl-Z goes to the shell; `fg` comes back."""
+        if shell_waits():
+            self.action_suspend_process()
+        else:
+            self.notice(NO_SHELL)
 
     async def do_back(self) -> None:
         """Close the find field, then what the pane has open, then go a step back."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import locale
 import os
+import sys
 import unicodedata
 
 from rich.cells import cell_len
@@ -25,11 +25,22 @@ _INSTEAD = str.maketrans(
 )  # fmt: skip
 
 
+# What Python may set LC_CTYPE to (PEP 538).
+_COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
+
+
 def asked_for() -> bool:
-    """Whether the terminal cannot show Unicode: by `TUNEWRIGHT_ASCII`, or by its locale."""
-    if os.environ.get("TUNEWRIGHT_ASCII"):
+    """Whether the terminal cannot show Unicode: by `TUNEWRIGHT_ASCII`, by its name (the console of
+    Linux has a font of 512 characters), or by a locale that says so. None says nothing."""
+    said = os.environ
+    if said.get("TUNEWRIGHT_ASCII") or said.get("TERM") == "linux":
         return True
-    return "utf" not in locale.getpreferredencoding(False).lower()
+    ctype = said.get("LC_CTYPE")
+    if sys.flags.utf8_mode and ctype in _COERCED:
+        # In a C locale Python itself says this, so it is no word of the person's.
+        ctype = None
+    spoken = said.get("LC_ALL") or ctype or said.get("LANG") or "UTF-8"
+    return "utf" not in spoken.lower()
 
 
 def ascii_only(text: str) -> str:

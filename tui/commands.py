@@ -120,6 +120,7 @@ MOVING = (
     ("g G", "first, last"),
     ("1 … 8", "jump to a step"),
     ("ctrl+p", "palette: every command by name"),
+    ("ctrl+z", "to the shell; fg comes back"),
 )
 
 

@@ -18,7 +18,7 @@ from tunewright.engine.places import places
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.run.view import RunView
 from tunewright.engine.session import Environment, Session
-from tunewright.engine.text import plain
+from tunewright.engine.text import place, plain
 from tunewright.hardware.snapshot import Snapshot
 from tunewright.hardware.watch import Watch
 from tunewright.tui.ended import Endings, notify
@@ -136,6 +136,11 @@ class Lookout:
         if unsaved is not None:
             where = unsaved.filename or self._bench.path
             self._app.notice(f"NOT SAVED: {unsaved.strerror or unsaved}: {plain(str(where))}")
+        aside, self._bench.saver.set_aside = self._bench.saver.set_aside, None
+        if aside is not None:
+            self._app.notice(
+                f"another screen changed this session too; what it set is in {place(aside)}"
+            )
 
     # -- model and rows
 

@@ -6,6 +6,7 @@ import msgspec
 
 from tunewright.engine.decide.answers import Answers
 from tunewright.engine.decide.facts import Facts
+from tunewright.engine.decide.questions import QUESTIONS
 from tunewright.engine.plan import Plan
 from tunewright.tui.looking import DataFound, ModelFound
 from tunewright.tui.workbench import Workbench
@@ -15,6 +16,11 @@ def answers_on(bench: Workbench) -> Answers:
     """What was answered about the goal. The file with the rows is the Data step's question."""
     answers = bench.inputs.answers or Answers()
     return answers if answers.data is not None else msgspec.structs.replace(answers, data="")
+
+
+def given(answers: Answers) -> list[str]:
+    """Ids of the questions that the person has answered, in order."""
+    return [q.id for q in QUESTIONS if q.id != "data" and getattr(answers, q.id) is not None]
 
 
 def facts_on(bench: Workbench) -> Facts:

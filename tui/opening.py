@@ -31,7 +31,7 @@ def frame(width: int, height: int) -> str:
     lines += [f" {line}" for line in devices()]
     running = running_runs()
     lines += [""] + [f" running: {name}" for name in running] if running else [""]
-    lines += [" opening …"]
+    lines += [" opening ..."]
     shown = [line[: max(1, width - 1)] for line in lines[: max(1, height - 1)]]
     return "\x1b[?1049h\x1b[2J\x1b[H" + "\r\n".join(shown)
 
@@ -165,7 +165,8 @@ def check_terminal() -> None:
         raise Problem(
             "there is no terminal here to open the screens in",
             why="input, output or error output is a pipe or a file",
-            cure="tunewright --replay SESSION runs a session without one; tunewright --help",
+            cure="tunewright --plain asks the same line by line; "
+            "tunewright --replay SESSION runs a session",
         )
     if os.environ.get("TERM", "") in ("", "dumb"):
         raise Problem(
@@ -222,4 +223,13 @@ def open_screens(
     app.bench.saver.flush()
     if app.fault is not None:
         raise app.fault
+    unsaved = app.bench.saver.trouble
+    if unsaved is not None:
+        from tunewright.hardware.errors import Problem
+
+        raise Problem(
+            "what was set last is not saved",
+            why=f"{unsaved.strerror or unsaved}: {unsaved.filename or app.bench.path}",
+            cure="make room there, or name another file: tunewright --session FILE",
+        )
     return code

@@ -14,7 +14,8 @@ import msgspec
 from tunewright.engine.data.example import DataFacts
 from tunewright.engine.decide.asking import next_question
 from tunewright.engine.decide.decide import decide
-from tunewright.engine.decide.questions import QUESTIONS, Question
+from tunewright.engine.decide.questions import Question
+from tunewright.engine.decide.verdict import Verdict
 from tunewright.engine.environment import read_environment
 from tunewright.engine.plan import Plan
 from tunewright.engine.ready import check_ready
@@ -26,7 +27,7 @@ from tunewright.hardware.take import take_snapshot
 from tunewright.hardware.whatif import imagine
 from tunewright.tui import say
 from tunewright.tui.looking import DataFound, ModelFound, look_at_model, look_at_rows
-from tunewright.tui.on_bench import answers_on, facts_on
+from tunewright.tui.on_bench import answers_on, facts_on, given
 from tunewright.tui.planning import with_result
 from tunewright.tui.workbench import Workbench
 
@@ -42,7 +43,11 @@ def walk(session: Path | None, hardware: str | None = None) -> int:
     try:
         _machine(bench, take_snapshot() if hardware is None else imagine(hardware))
         _goal(bench)
+        before = _verdict(bench).title
         _data_and_model(bench)
+        if _verdict(bench).title != before:
+            say.line("\nGoal, with these rows")
+            _tell(_verdict(bench))
         _method(bench)
         return _train(bench)
     except _Left:
@@ -77,8 +82,21 @@ def _machine(bench: Workbench, snapshot: Snapshot) -> None:
     bench.confirm("machine")
 
 
+def _count_rows(bench: Workbench) -> None:
+    """What rows say that are there already is not asked. Data tells what is wrong with them."""
+    unknown = Problem("the model is not looked at yet", why="the goal comes first", cure="go on")
+    found = look_at_rows(bench.inputs, bench.base, unknown)
+    if isinstance(found, DataFound):
+        bench.found(bench.ticket, found, "data")
+
+
+def _verdict(bench: Workbench) -> Verdict:
+    return decide(answers_on(bench), facts_on(bench))
+
+
 def _goal(bench: Workbench) -> None:
     _head("goal", "Goal", bench)
+    _count_rows(bench)
     while True:
         answers = answers_on(bench)
         question = next_question(answers, facts_on(bench))
@@ -86,12 +104,16 @@ def _goal(bench: Workbench) -> None:
             break
         value = _answer_to(question)
         if value == "back":
-            given = [q.id for q in QUESTIONS if getattr(answers, q.id) is not None]
-            if given:
-                bench.answer(answers=msgspec.structs.replace(answers, **{given[-1]: None}))
+            before = given(answers)
+            if before:
+                bench.answer(answers=msgspec.structs.replace(answers, **{before[-1]: None}))
             continue
         bench.answer(answers=msgspec.structs.replace(answers, **{question.id: value}))
-    verdict = decide(answers_on(bench), facts_on(bench))
+    _tell(_verdict(bench))
+    bench.confirm("goal")
+
+
+def _tell(verdict: Verdict) -> None:
     say.line(f"  {verdict.title} (provisional until measured, confidence {verdict.confidence})")
     for mark, reasons in (("for", verdict.because), ("against", verdict.against)):
         for reason in reasons:
@@ -100,7 +122,6 @@ def _goal(bench: Workbench) -> None:
         say.line(f"  would change it: {plain(change.sentence)}")
     say.line(f"  next: {plain(verdict.next_step.sentence)}")
     say.line(f"    {plain(verdict.next_step.command)}")
-    bench.confirm("goal")
 
 
 def _answer_to(question: Question) -> Any:

@@ -17,15 +17,22 @@ class Saver:
         self._busy = False
         self._thread: threading.Thread | None = None
         self._failed: dict[Path, OSError] = {}
+        # What was written last of the files that another screen may change too.
+        self._own: dict[Path, bytes] = {}
+        # Where the other screen's content was put aside; taken by whoever tells it.
+        self.set_aside: Path | None = None
 
     @property
     def trouble(self) -> OSError | None:
         """Why a file is not as it should be; None when all are."""
         return next(iter(self._failed.values()), None)
 
-    def put(self, path: Path, content: bytes) -> None:
-        """Have `content` written to `path`, its folder made, unless newer content comes first."""
+    def put(self, path: Path, content: bytes, *, shared: bool = False) -> None:
+        """Have `content` written to `path`, its folder made, unless newer content comes first. What
+        somebody else wrote to a `shared` path meanwhile is put aside, not lost."""
         with self._changed:
+            if shared:
+                self._own.setdefault(path, b"")
             self._waiting[path] = content
             if self._thread is None:
                 self._thread = threading.Thread(target=self._write, daemon=True)
@@ -47,7 +54,19 @@ class Saver:
             for path, content in batch.items():
                 try:
                     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    if path in self._own:
+                        self._keep_others(path, content)
                     write_atomic(path, content)
+                    if path in self._own:
+                        self._own[path] = content
                     self._failed.pop(path, None)
                 except OSError as error:
                     self._failed[path] = error
+
+    def _keep_others(self, path: Path, content: bytes) -> None:
+        before = self._own[path]
+        there = path.read_bytes() if before and path.is_file() else before
+        if there not in (before, content):
+            aside = path.with_name(f"{path.stem}.other.json")
+            write_atomic(aside, there)
+            self.set_aside = aside

@@ -102,7 +102,7 @@ class Workbench:
 
     def _save_session(self) -> None:
         if self.keeps:
-            self.saver.put(self.path, encode_session(self.session))
+            self.saver.put(self.path, encode_session(self.session), shared=True)
 
     @property
     def base(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from typing import Literal
@@ -55,12 +56,23 @@ def view(run: RunDir) -> RunView:
             state="crashed",
             exit=1,
             attempt=len(record.attempts),
-            time=record.attempts[-1].started if record.attempts else record.created,
+            time=_last_sign(run, record),
             what=what,
             why=why,
             cure=f"go on from the last checkpoint: tunewright resume {spoken(run, record.id)}",
         )
     return RunView(record, ended.state, False, ended)
+
+
+def _last_sign(run: RunDir, record: RunRecord) -> float:
+    """When something was last written of a run that left no record of its end."""
+    started = record.attempts[-1].started if record.attempts else record.created
+    signs = [started]
+    for file in (run.heartbeat, *run.events.glob("*.jsonl")):
+        # What is being deleted has no time any more.
+        with contextlib.suppress(OSError):
+            signs.append(file.stat().st_mtime)
+    return max(signs)
 
 
 def is_running(run: RunDir, record: RunRecord) -> bool:

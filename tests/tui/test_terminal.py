@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import os
 import re
+import shlex
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from screens import write_session
 from terminal import Terminal
 from tiny import TinyData
 
+from tunewright.engine.session import load_session
 from tunewright.tui.workbench import Place
 
 Open = Callable[..., Terminal]
@@ -24,7 +28,7 @@ _SGR = re.compile(rb"\x1b\[([0-9;]*)m")
 
 
 # What would win over what the terminal itself says.
-_SAID = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")
+_SAID = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES", "LC_ALL", "LC_CTYPE")
 
 
 @pytest.fixture
@@ -88,6 +92,36 @@ def test_a_screen_without_unicode_has_none(opened: Open) -> None:
             terminal.press(key)
             terminal.read(0.5)
             assert terminal.shown.isascii(), terminal.shown
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"LANG": "C"},
+        {"LC_ALL": "POSIX", "LANG": "en_US.UTF-8"},
+        {"LANG": "de_DE.ISO-8859-1"},
+        {"TERM": "linux"},
+    ],
+    ids=str,
+)
+def test_a_terminal_that_says_it_has_no_unicode_is_believed(
+    opened: Open, said: dict[str, str]
+) -> None:
+    with opened(**said) as terminal:
+        terminal.until("tiny |")
+        for key in "569?":
+            terminal.press(key)
+            terminal.read(0.5)
+        # From the first frame on.
+        assert terminal.sent.isascii()
+
+
+@pytest.mark.parametrize("said", [{"LANG": ""}, {"LC_CTYPE": "C.UTF-8", "LANG": "C"}], ids=str)
+def test_a_terminal_that_says_nothing_is_a_terminal_of_today(
+    opened: Open, said: dict[str, str]
+) -> None:
+    with opened(**said) as terminal:
+        terminal.until("tiny │")
 
 
 def test_the_first_frame_takes_keys_before_the_app_is_there(opened: Open) -> None:
@@ -192,20 +226,51 @@ def test_a_dumb_terminal_is_told_what_helps(opened: Open) -> None:
 
 
 def test_without_a_terminal_it_says_what_helps(live: Live) -> None:
-    assert "--replay" in live(code=2).stderr
+    told = live(code=2).stderr
+    assert "--replay" in told
+    assert "--plain" in told
 
 
 def test_plain_questions_need_no_terminal_and_leave_on_the_end_of_input(live: Live) -> None:
     told = live("--plain").stdout
     assert "Machine" in told
     assert "Goal" in told
-    # The first question that the demo leaves open, with why; nothing is asked after it.
-    assert "How many good examples are there" in told
-    assert "(asked because under 100" in told
-    assert told.count("asked because") == 1
-    assert "\nData\n" not in told
+    # Its rows answer what the demo's person left open; nothing is asked after the first field.
+    assert "How many good examples are there" not in told
+    assert "584 examples" in told
+    assert "Fine-tuning (provisional until measured" in told
+    assert "file [demo:orders]" in told
+    assert "\nModel\n" not in told
     assert "goes on here" in told
     assert "\x1b" not in told
+
+
+def test_plain_questions_walk_the_same_path_over_a_pipe(
+    live: Live, tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    session = write_session(tmp_path / "session", tiny_model, tiny_data)
+    # A goal, a slip, nothing claimed from there on, rows and model as they stand, no launch.
+    said = "sort mail\nseven\nback\nsort the mail\n" + "\n" * 12 + "no\n"
+    done = subprocess.run(
+        [PROGRAM, "--plain", "--session", str(session)],
+        env={**live.environment, "LANG": "C.UTF-8"},
+        input=said,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "\x1b" not in done.stdout
+    heads = re.findall(r"^(Machine|Goal|Data|Model|Method|Train)$", done.stdout, re.MULTILINE)
+    assert heads == ["Machine", "Goal", "Data", "Model", "Method", "Train"]
+    assert "a number from 1 to 2, or back" in done.stdout
+    assert done.stdout.count("What should the model do?") == 2
+    assert "goes on here" in done.stdout
+    answers = load_session(session).inputs.answers
+    assert answers is not None
+    assert (answers.goal, answers.prompting) == ("sort the mail", "untried")
 
 
 def test_the_screen_process_never_imports_the_training_stack(opened: Open, live: Live) -> None:
@@ -285,3 +350,71 @@ def test_a_pasted_megabyte_leaves_the_screen_answering(opened: Open) -> None:
         terminal.press("\r")
         terminal.until("live, or act")
         assert len(terminal.sent) - sent < 20_000
+
+
+def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(opened: Open) -> None:
+    with opened() as terminal:
+        words = " ".join(shlex.quote(word) for word in terminal.words)
+    base = {"PS1": "shell: ", "PATH": os.environ["PATH"], **terminal.environment}
+    with Terminal(["bash", "--norc", "--noprofile", "-i"], base) as shell:
+        shell.until("shell:")
+        shell.press(f"{words}\n")
+        shell.until("tiny │")
+        shell.press("9")
+        shell.until("[9 Runs]")
+        shell.press("\x1a")
+        shell.until("Stopped")
+        shell.press("echo in the $((1 + 1))nd\n")
+        shell.until("in the 2nd")
+        shell.press("fg\n")
+        shell.until("[9 Runs]")
+        shell.until("q quit")
+        shell.press("5")
+        shell.until("[5 Method]")
+        shell.press("q")
+        shell.until("shell:")
+        shell.press("exit\n")
+        assert shell.ended() == 0
+
+
+def test_ctrl_z_without_a_shell_stops_nothing(opened: Open) -> None:
+    with opened() as terminal:
+        terminal.until("tiny │")
+        terminal.press("\x1a")
+        terminal.until("no shell waits")
+        terminal.press("9")
+        terminal.until("[9 Runs]")
+        terminal.press("q")
+        assert terminal.ended() == 0
+
+
+def test_what_could_not_be_saved_is_told_at_once_and_again_when_leaving(
+    opened: Open, tmp_path: Path
+) -> None:
+    with opened() as terminal:
+        terminal.until("tiny │")
+        shutil.rmtree(tmp_path / "session")
+        (tmp_path / "session").write_text("no folder any more")
+        terminal.press("3")
+        terminal.until("NOT SAVED")
+        terminal.press("q")
+        assert terminal.ended() != 0
+        assert "what was set last is not saved" in terminal.shown
+        assert "Traceback" not in terminal.shown
+
+
+def test_a_home_that_cannot_be_written_is_told_and_the_screens_still_open(
+    live: Live, tiny_model: Path
+) -> None:
+    base = {k: v for k, v in live.environment.items() if k not in _SAID}
+    base |= {"LANG": "C.UTF-8", "TUNEWRIGHT_HOME": "/proc/nowhere"}
+    with Terminal([PROGRAM], base) as terminal:
+        terminal.until("q quit")
+        terminal.press("2")
+        terminal.until("[2 Goal]")
+        terminal.until("NOT SAVED")
+        terminal.press("9")
+        terminal.until("[9 Runs]")
+        terminal.press("q")
+        assert terminal.ended() != 0
+        assert "Traceback" not in terminal.shown

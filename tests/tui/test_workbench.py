@@ -108,3 +108,20 @@ def test_a_folder_that_cannot_be_written_is_told_and_does_not_stop_anything(
     bench.go("goal")
     bench.saver.flush()
     assert bench.saver.trouble is not None
+
+
+def test_what_another_screen_set_meanwhile_is_put_aside_and_not_lost(bench: Workbench) -> None:
+    bench.save()
+    bench.saver.flush()
+    other = Workbench.open(bench.path)
+    other.saver.flush()
+    bench.set("lora.r", 32)
+    bench.saver.flush()
+    # Opening alone changes nothing, so there was nothing to lose.
+    assert bench.saver.set_aside is None
+    other.set("lora.r", 64)
+    other.saver.flush()
+    aside = other.saver.set_aside
+    assert aside is not None
+    assert load_session(aside).inputs.overrides["lora.r"] == 32
+    assert load_session(bench.path).inputs.overrides["lora.r"] == 64

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from shlex import quote
 from typing import Any, ClassVar
 
 import msgspec
@@ -22,7 +24,7 @@ from tunewright.engine.decide.verdict import Verdict
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.text import plain, shorten
 from tunewright.tui.measuring import LOOK_SECONDS, Watched, cannot_measure, start_measuring, watch
-from tunewright.tui.on_bench import answers_on, facts_on
+from tunewright.tui.on_bench import answers_on, facts_on, given
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.screens.text import LongText, box_width
 from tunewright.tui.steps import RUNS, STEPS
@@ -174,7 +176,9 @@ class GoalPane(Pane):
     def _draw_verdict(self, verdict: Verdict, width: int) -> None:
         """The verdict: beside a question what fits of it, else all, to scroll through."""
         open_question = self._question is not None
-        told = verdict_lines(verdict, width, whole=not open_question)
+        inputs = self.bench.inputs
+        named = {"MODEL": inputs.model, "DATA": inputs.data.path}
+        told = verdict_lines(verdict, width, whole=not open_question, named=named)
         room = self.query_one("#told").size.height
         if open_question and 0 < room < len(told):
             told = [*told[: room - 1], Text(" … w tells all of it", "dim")]
@@ -295,11 +299,6 @@ def watched_lines(watched: Watched | None, width: int) -> list[Text]:
     return wrapped(Text(f"measuring: {plain(watched.told)}", "bold"), width, 11)
 
 
-def given(answers: Answers) -> list[str]:
-    """Ids of the questions that the person has answered, in order."""
-    return [q.id for q in QUESTIONS if q.id != "data" and getattr(answers, q.id) is not None]
-
-
 def question_lines(question: Question, answers: Answers, width: int, room: int) -> list[Text]:
     """The answers so far, the question, and why it is asked; where `room` lines do not have all of
     it, first the answers give way, then the reason."""
@@ -333,8 +332,11 @@ def _word(value: Any) -> str:
     )
 
 
-def verdict_lines(verdict: Verdict, width: int, *, whole: bool) -> list[Text]:
-    """The verdict with what speaks for and against it; short while questions are open."""
+def verdict_lines(
+    verdict: Verdict, width: int, *, whole: bool, named: Mapping[str, str]
+) -> list[Text]:
+    """The verdict with what speaks for and against it; short while questions are open. `named` are
+    the words of the next command that stand for what is on the bench."""
     so_far = "" if whole else "so far: "
     provisional = "measured" if verdict.measured else "provisional until measured"
     if verdict.measured and verdict.spoke != "both":
@@ -355,7 +357,10 @@ def verdict_lines(verdict: Verdict, width: int, *, whole: bool) -> list[Text]:
         for change in verdict.would_change[:3]:
             lines += wrapped(Text(f" ? {plain(change.sentence)}", "dim"), width, 3)
         lines += wrapped(f"next: {plain(verdict.next_step.sentence)}", width, 6)
-        lines += wrapped(f"      {plain(verdict.next_step.command)}", width, 6)
+        words = (
+            quote(named[w]) if named.get(w) else w for w in verdict.next_step.command.split(" ")
+        )
+        lines += wrapped(f"      {plain(' '.join(words))}", width, 6)
         for step in verdict.training:
             lines += wrapped(f"training: {plain(step.sentence)}", width, 10)
     return lines

@@ -170,7 +170,7 @@ def proof_lines(base: Baseline | None, tuned: Evaluation | None, width: int) -> 
                 for label, one in measured
                 if (interval := getattr(one, field)) is not None
             ]
-            lines += wrapped(Text(f"{name:<10} " + ", ".join(told)), width, 11)
+            lines += _listed(f"{name:<10} ", told, width)
     perplexities = [
         f"{label} {one.likelihood.perplexity:.3g}"
         for label, one in (("base", base), ("tuned", tuned))
@@ -178,6 +178,18 @@ def proof_lines(base: Baseline | None, tuned: Evaluation | None, width: int) -> 
     ]
     last = f"perplexity {', '.join(perplexities)} (of the wanted answers)"
     return [*lines, *wrapped(last, width, 11)]
+
+
+def _listed(head: str, told: list[str], width: int) -> list[Text]:
+    """Figures one after the other, in lines that break between them alone."""
+    lines, line = [], head
+    for at, one in enumerate(told):
+        piece = one + ("," if at < len(told) - 1 else "")
+        if len(line) + len(piece) > width and line.strip() and line != head:
+            lines.append(line)
+            line = " " * len(head)
+        line += f"{piece} "
+    return [part for text in (*lines, line) for part in wrapped(text.rstrip(), width, len(head))]
 
 
 def _measurements(base: Baseline | None, tuned: Evaluation | None) -> list[tuple[str, Measured]]:

@@ -90,9 +90,8 @@ def detail_lines(one: Listed, width: int) -> list[Text]:
     parts = [f"attempt {len(attempts)}"] if len(attempts) > 1 else []
     if attempts:
         end = view.ended.time if view.ended else time.time()
-        parts.append(
-            f"{'took' if view.ended else 'works for'} {duration(end - attempts[-1].started)}"
-        )
+        seconds = max(0.0, end - attempts[-1].started)
+        parts.append(f"{'took' if view.ended else 'works for'} {duration(seconds)}")
     if one.step is not None:
         loss = "not finite" if one.step.loss is None else number(one.step.loss)
         parts.append(f"loss {loss} at step {one.step.step:,}")

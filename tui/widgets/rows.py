@@ -143,12 +143,14 @@ class Rows(ScrollView, can_focus=True):
         before, self._at = self._at, at
         self._repaint(before)
         self._repaint(at)
-        y = at + self._head()
-        # With the first row the head comes back into sight.
-        self.scroll_to_region(
-            Region(0, 0 if at == 0 else y, 1, y + 1 if at == 0 else 1), animate=False
-        )
+        self._into_sight()
         self.post_message(self.Moved(self, self.key))
+
+    def _into_sight(self) -> None:
+        y = self._at + self._head()
+        # With the first row the head comes back into sight.
+        top = 0 if self._at == 0 else y
+        self.scroll_to_region(Region(0, top, 1, y + 1 - top), animate=False)
 
     # -- drawing
 
@@ -169,6 +171,8 @@ class Rows(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         self.virtual_size = Size(self.size.width, len(self._rows) + self._head())
         self.refresh()
+        # What stands beside the list may have grown with the row that was gone to.
+        self.call_after_refresh(self._into_sight)
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width

@@ -122,6 +122,8 @@ def test_all_of_the_verdict_can_be_read(session: Path, size: tuple[int, int]) ->
         await until(pilot, lambda: "provisional until" in shown(app))
         lines = app.pane.query_one("#verdict", Lines).shown.splitlines()
         seen: set[str] = set()
+        # A command names what is on the bench, so it can be copied.
+        assert "MODEL" not in "".join(lines)
         for _ in range(len(lines)):
             await pilot.pause()
             seen |= {line.strip() for line in lines if line.strip() in shown(app)}

@@ -42,6 +42,9 @@ def test_figures_fit_and_say_what_was_measured(results: Results, width: int) -> 
     lines = proof_lines(results.baseline, results.evaluation, width)
     assert all(line.cell_len <= width for line in lines), text(lines)
     told = text(lines)
+    if width >= 58:
+        # A figure and its interval stand in one line.
+        assert not any(line.plain.lstrip().startswith(("%", "[")) for line in lines[1:]), told
     assert "Tuned 0.0 %" in told.replace("\n", " ")
     assert "held-out rows" in told
     assert "perplexity" in told

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from runs import ending, held, step, write_run
+from runs import STARTED, ending, held, step, write_run
 from screens import drive, shown, until, write_session
 from textual.pilot import Pilot
 from tiny import TinyData
@@ -259,5 +259,31 @@ def test_enter_before_the_list_is_read_says_to_wait(
         await pilot.press("slash", *"nothing like it", "enter")
         await until(pilot, lambda: "run-done" not in shown(app))
         assert app.why_not("attach") == "no run matches: esc shows all"
+
+    drive(session, walk)
+
+
+def test_the_marked_run_stays_in_sight_when_its_detail_needs_more_room(
+    session: Path, tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    for number in range(30):
+        end = ending("failed", "out of memory", "x", "halve") if number == 0 else ending("done")
+        write_run(
+            tmp_path, tiny_model, tiny_data, TRAINING[:2],
+            id=f"run-{number:02d}", ended=end, started=STARTED + 60 * number,
+        )  # fmt: skip
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("9")
+        await until(pilot, lambda: "run-29" in shown(app))
+        await pilot.press("G")
+        await until(pilot, lambda: "out of memory" in shown(app))
+        await until(pilot, lambda: any("> " in x and "run-00" in x for x in shown(app).split("\n")))
+        # Its clock was put back meanwhile.
+        assert "took -" not in shown(app)
+        await pilot.press("g")
+        await until(pilot, lambda: ">   done     run-29" in shown(app))
+        assert "how far" in shown(app)
+        assert "took -" not in shown(app)
 
     drive(session, walk)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from runs import ending, held, step, write_events, write_run
+from runs import STARTED, ending, held, step, write_events, write_run
 from screens import drive, shown, until, write_session
 from textual.pilot import Pilot
 from tiny import TinyData
@@ -209,8 +209,12 @@ def test_a_run_that_failed_says_what_why_and_cure(stage: Stage) -> None:
 
 def test_a_crashed_run_is_told_from_one_that_ended(stage: Stage) -> None:
     run = stage.run()
+    # It left no time of its end: what it wrote last tells.
+    for file in run.events.glob("*.jsonl"):
+        os.utime(file, (STARTED + 95, STARTED + 95))
 
     async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        assert "1 min 35 s in all" in shown(app)
         assert "the supervisor is gone and left no record" in shown(app)
         assert "r resume" in shown(app)
 
