@@ -171,11 +171,11 @@ class DataPane(Pane):
         found = self._found
         if found is None:
             return 0, False
-        rows, lengths = found.rows, found.lengths
-        number = rows.train.find(place)
+        lengths = found.lengths
+        number = found.train.find(place)
         held = number is None
-        if number is None and (number := rows.held.find(place)) is not None:
-            number += len(rows.train)
+        if number is None and (number := found.held.find(place)) is not None:
+            number += len(found.train)
         if number is None:
             return 0, False
         return (lengths[number] if number < len(lengths) else 0), held
