@@ -14,7 +14,8 @@ from tunewright.engine.plan import Plan
 from tunewright.engine.text import counted, plain, shorten
 from tunewright.hardware.errors import Problem
 from tunewright.tui.looking import DataFound
-from tunewright.tui.panes.data_look import DataLook, Seen
+from tunewright.tui.panes.data_look import DataLook
+from tunewright.tui.panes.data_seen import Seen
 from tunewright.tui.widgets.lines import wrapped
 from tunewright.tui.workbench import Workbench
 
