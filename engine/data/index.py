@@ -10,6 +10,7 @@ import os
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -44,18 +45,31 @@ class _Part(NamedTuple):
 
 
 class RawText(NamedTuple):
-    """A row as its bytes, so that any process may decode it."""
+    """A row as its bytes, or where they are in a file, so that any process may decode it."""
 
-    text: bytes
     line: int
-    spooled: bool
+    text: bytes = b""
+    spooled: bool = False
+    path: str = ""
+    offset: int = 0
+    length: int = 0
 
     def decoded(self) -> RawRow:
+        """The row; what is wrong with it where the file is shorter by now."""
+        text = self.text
+        if self.path:
+            with Path(self.path).open("rb") as file:
+                text = os.pread(file.fileno(), self.length, self.offset)
         if not self.spooled:
-            return next(Block(self.line, self.text).rows())
-        line, value, wrong, note, row = msgspec.json.decode(self.text)
+            whole = text if self.offset else text.removeprefix(_BOM)
+            return next(Block(self.line, whole).rows(), RawRow(self.line, None, _GONE))
+        line, value, wrong, note, row = msgspec.json.decode(text)
         told = [None if one is None else Wrong(*one) for one in (wrong, note)]
         return RawRow(line, value, told[0], told[1], row)
+
+
+_GONE = Wrong("row", "nothing: the file is shorter by now", "a row")
+_BOM = b"\xef\xbb\xbf"
 
 
 class RowIndex:
@@ -115,12 +129,11 @@ class RowIndex:
     def row(self, number: int) -> tuple[Place, RawRow]:
         """The row and where it stands; an `IndexError` for a number that is not indexed (yet)."""
         part, here = self._part(number)
-        text = _text(part, here)
-        found = RawRow(*_GONE) if text is None else text.decoded()
+        found = _text(part, here).decoded()
         return found.place(str(part.source.path)), found
 
-    def text(self, number: int) -> RawText | None:
-        """The bytes of a row; None when the file is shorter by now."""
+    def text(self, number: int) -> RawText:
+        """A row that is not decoded yet."""
         return _text(*self._part(number))
 
     def long(self, number: int) -> int | None:
@@ -193,20 +206,19 @@ def _spooled(source: Source, spool: Any) -> Iterator[tuple[int, int, int]]:
             offset += len(text)
 
 
-# What a row of a file that was cut since is: its line, no value, and what is wrong.
-_GONE = (0, None, Wrong("row", "nothing: the file is shorter by now", "a row"))
-
-
-def _text(part: _Part, here: int) -> RawText | None:
+def _text(part: _Part, here: int) -> RawText:
     noted = bisect_right(part.rows, here) - 1
     skip = here - part.rows[noted]
     offset, line = part.offsets[noted], part.lines[noted]
     if part.spool is None:
+        if here in part.long:
+            path = str(part.source.path)
+            return RawText(line, path=path, offset=offset, length=part.long[here])
         return _plain_text(part.source, offset, line, skip)
     # Another file position than the writer's: pread leaves that where it is.
     for _ in range(skip + 1):
         text, offset = _line_at(part.spool.fileno(), offset)
-    return RawText(text, line, True)
+    return RawText(line, text, spooled=True)
 
 
 def _line_at(file: int, offset: int) -> tuple[bytes, int]:
@@ -221,17 +233,18 @@ def _line_at(file: int, offset: int) -> tuple[bytes, int]:
     return b"".join(pieces), offset
 
 
-def _plain_text(source: Source, offset: int, line: int, skip: int) -> RawText | None:
+def _plain_text(source: Source, offset: int, line: int, skip: int) -> RawText:
     with source.path.open("rb") as file:
         file.seek(offset)
         while text := file.readline():
             if not text.isspace():
                 if not skip:
-                    whole = text.removeprefix(b"\xef\xbb\xbf") if offset == 0 else text
-                    return RawText(whole, line, False)
+                    return RawText(line, text, offset=offset)
                 skip -= 1
             line += 1
-    return None
+            # Only where the file begins may a byte order mark stand.
+            offset += len(text)
+    return RawText(line, offset=offset)
 
 
 def _lines(part: _Part) -> Iterator[bytes]:

@@ -207,8 +207,12 @@ class DataPane(Pane):
         self.query_one("#data-found", Lines).show(lines)
 
     def _draw_row(self) -> None:
-        lines, most = self._row_lines(), max(3, self.size.height * 2 // 5)
-        self.query_one("#data-row", Lines).show(lines[:most])
+        self.query_one("#data-row", Lines).show(self._row_lines()[: self._most_lines])
+
+    @property
+    def _most_lines(self) -> int:
+        """Lines that the box below the list has room for."""
+        return max(3, self.size.height * 2 // 5)
 
     def _row_lines(self) -> list[Text]:
         number, seen = self._rows.number, self._marked
@@ -225,7 +229,7 @@ class DataPane(Pane):
         return [
             line
             for pieces, words in self._tokens.sides
-            for line in token_lines(pieces, words, self._width)
+            for line in token_lines(pieces, words, self._width, self._most_lines)
         ]
 
     def _make_tokens(self, number: int, seen: Seen) -> None:

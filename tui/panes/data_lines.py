@@ -182,9 +182,9 @@ def turn_lines(seen: Seen, width: int) -> list[Text]:
     return lines
 
 
-def token_lines(pieces: Sequence[Piece], words: str, width: int) -> list[Text]:
-    """A row token by token: trained ones bold and underlined between ▶ and ◀, masked ones dim,
-    `|` after each."""
+def token_lines(pieces: Sequence[Piece], words: str, width: int, most: int) -> list[Text]:
+    """The first `most` lines of a row token by token: trained ones bold and underlined between ▶
+    and ◀, masked ones dim, `|` after each."""
     lines = wrapped(Text(f"{words}: ▶ to ◀  (t text)", "dim"), width, 2)
     line = Text()
     trained = False
@@ -200,6 +200,8 @@ def token_lines(pieces: Sequence[Piece], words: str, width: int) -> list[Text]:
         if line.cell_len and line.cell_len + token.cell_len + 1 > width:
             lines.append(line)
             line = Text()
+            if len(lines) >= most:
+                break
         line.append_text(token).append("|", "dim")
     lines.append(line)
     return [part for one in lines for part in wrapped(one, width)]

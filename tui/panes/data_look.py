@@ -170,10 +170,6 @@ class DataLook:
     def _take(self, number: int, file: str, held: bool) -> None:
         assert self.index is not None
         text = self.index.text(number)
-        if text is None:
-            gone = Seen(Place(file, 0), None, "gone: the file has changed", "", "", held)
-            _keep(self._whole, number, gone, _KEPT_WHOLE)
-            return
         with contextlib.suppress(Left):
             seen = self._apart.call(seen_elsewhere, text, file, self.data.format, held)
             _keep(self._whole, number, seen, _KEPT_WHOLE)
