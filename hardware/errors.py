@@ -32,5 +32,13 @@ class Problem(Exception):
         self.cure = cure
         self.exit = exit
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """For a problem that another process had."""
+        return _made, (self.what, self.why, self.cure, self.exit)
+
     def __str__(self) -> str:
         return f"{self.what}\n  why:  {self.why}\n  cure: {self.cure}"
+
+
+def _made(what: str, why: str, cure: str, exit: Exit) -> Problem:
+    return Problem(what, why=why, cure=cure, exit=exit)

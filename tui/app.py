@@ -161,6 +161,10 @@ class TunewrightApp(LineApp):
             lambda: import_module("tunewright.tui.lookout"), lambda _: self.lookout.start()
         )
 
+    def on_unmount(self) -> None:
+        if "lookout" in vars(self):
+            self.lookout.stop()
+
     @cached_property
     def lookout(self) -> Lookout:
         """Who looks at machine, model, rows and runs, from the first paint on."""

@@ -76,7 +76,7 @@ def _rows(bench: Workbench) -> str:
     if isinstance(data, DataFound):
         if isinstance(data.facts, DataFacts):
             return f"{data.facts.rows:,} rows, p95 {data.facts.length_p95:,} tok"
-        return f"{len(data.rows.train):,} rows"
+        return f"{len(data.train):,} rows"
     name = Path(bench.inputs.data.path).name.rpartition(":")[2]
     return f"{shorten(name, 20)}: not usable" if isinstance(data, Problem) else ""
 

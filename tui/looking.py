@@ -6,6 +6,7 @@ What reads rows and tokens is imported there too: it takes 10 ms that the first 
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from tunewright.hardware.shapes import ModelShape
 
 if TYPE_CHECKING:
     from tunewright.engine.data.example import DataFacts
-    from tunewright.engine.data.prepared import Rows
+    from tunewright.engine.data.places import SomePlaces
     from tunewright.engine.data.tokens import Renderer
     from tunewright.engine.decide.facts import Facts
 
@@ -34,17 +35,24 @@ class ModelFound(msgspec.Struct, frozen=True):
 
 
 class DataFound(msgspec.Struct, frozen=True):
-    """The data of a session: the input with its fingerprints, its rows, and what is known of them
-    under the model's tokenizer (a `Problem` when they cannot be trained on).
+    """The data of a session: the input with its fingerprints, where its rows stand, and what is
+    known of them under the model's tokenizer (a `Problem` when they cannot be trained on).
 
-    `lengths`: tokens of each row, training rows first; empty without a tokenizer. `counted`: what
-    the rows say to the decision.
+    `format`, `because` and `unused_fields` as in `Reading`. `lengths`: tokens of each row, training
+    rows first; empty without a tokenizer. `spread` and `train_spread`: how many rows, and how many
+    for training, have each length. `counted`: what the rows say to the decision.
     """
 
     data: DataInput
-    rows: Rows
+    train: SomePlaces
+    held: SomePlaces
+    format: str
+    because: str
+    unused_fields: dict[str, int]
     facts: DataFacts | Problem
     lengths: array[int]
+    spread: dict[int, int]
+    train_spread: dict[int, int]
     counted: Facts
 
 
@@ -73,6 +81,11 @@ def look_at_rows(inputs: Inputs, base: Path, model: ModelFound | Problem) -> Dat
 
     On a bench a file may change: only a launched session holds on to its fingerprints.
     """
+    return rows_in(inputs, base, model if isinstance(model, Problem) else model.folder)
+
+
+def rows_in(inputs: Inputs, base: Path, model: Path | Problem) -> DataFound | Problem:
+    """`look_at_rows` with the folder of the model: what another process is told."""
     from tunewright.engine.data.prepared import look_at_data, read_split
     from tunewright.engine.decide.facts import facts_of_rows
 
@@ -86,13 +99,32 @@ def look_at_rows(inputs: Inputs, base: Path, model: ModelFound | Problem) -> Dat
     except Problem as problem:
         return problem
     counted = facts_of_rows(rows.train, rows.held)
+    data, lengths = fresh, array("I")
+    facts: DataFacts | Problem
     if isinstance(model, Problem):
-        return DataFound(fresh, rows, model, array("I"), counted)
-    try:
-        data, facts, lengths = look_at_data(
-            inputs, base, model.folder, inputs.overrides.get("loss.on")
-        )
-    except Problem as problem:
-        return DataFound(fresh, rows, problem, array("I"), counted)
-    counted = msgspec.structs.replace(counted, eval_rows=facts.eval_rows, answers=facts.answers)
-    return DataFound(data, rows, facts, lengths, counted)
+        facts = model
+    else:
+        try:
+            data, known, lengths = look_at_data(
+                inputs, base, model, inputs.overrides.get("loss.on")
+            )
+        except Problem as problem:
+            facts = problem
+        else:
+            facts = known
+            counted = msgspec.structs.replace(
+                counted, eval_rows=known.eval_rows, answers=known.answers
+            )
+    return DataFound(
+        data=data,
+        train=rows.train.places,
+        held=rows.held.places,
+        format=rows.reading.format,
+        because=rows.reading.because,
+        unused_fields=rows.reading.unused_fields,
+        facts=facts,
+        lengths=lengths,
+        spread=dict(Counter(lengths)),
+        train_spread=dict(Counter(lengths[: len(rows.train)])),
+        counted=counted,
+    )

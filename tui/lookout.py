@@ -22,7 +22,8 @@ from tunewright.engine.text import place, plain
 from tunewright.hardware.snapshot import Snapshot
 from tunewright.hardware.watch import Watch
 from tunewright.tui.ended import Endings, notify
-from tunewright.tui.looking import look_at_model, look_at_rows
+from tunewright.tui.looking import look_at_model
+from tunewright.tui.rows_apart import RowsApart
 
 if TYPE_CHECKING:
     from tunewright.tui.app import TunewrightApp
@@ -60,6 +61,7 @@ class Lookout:
         self._said_while_looking = False
         self._look_held = False
         self._rest_is_looked_at = False
+        self._rows_apart = RowsApart()
 
     def start(self) -> None:
         """Look at everything, the machine first, and go on looking at what changes."""
@@ -84,6 +86,10 @@ class Lookout:
         self._app.set_interval(ENDINGS_SECONDS, self._look_for_endings)
 
     # -- the machine
+
+    def stop(self) -> None:
+        """The screen is gone: what goes on in other processes is not wanted any more."""
+        self._rows_apart.stop()
 
     def plan_on(self, machine: Snapshot | None) -> None:
         """Plan on `machine` from now on; None is the machine at hand."""
@@ -164,8 +170,9 @@ class Lookout:
             app.from_thread(self._found, ticket, found, "model")
             if not rows_too:
                 return
-            rows = look_at_rows(inputs, base, found)
-            app.from_thread(self._found, ticket, rows, "data")
+            rows = self._rows_apart.look(inputs, base, found)
+            if rows is not None:
+                app.from_thread(self._found, ticket, rows, "data")
 
         if bench.model is None or bench.data is None:
             app.run_worker(look, thread=True, group="look")

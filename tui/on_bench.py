@@ -35,7 +35,7 @@ def facts_on(bench: Workbench) -> Facts:
     return msgspec.structs.replace(
         data.counted,
         measured=bench.decided.facts.measured if bench.decided else None,
-        too_long=sum(n > context for n in data.lengths[: data.counted.rows or 0])
+        too_long=sum(rows for n, rows in data.train_spread.items() if n > context)
         if context and data.lengths
         else None,
         fits=bench.plan.chosen().verdict != "no" if isinstance(bench.plan, Plan) else None,

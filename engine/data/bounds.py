@@ -41,11 +41,11 @@ class Bounds:
 
     def bound(self, beginning: str, whole: str, ids: list[int]) -> Bound:
         """The end of a beginning of the row `whole`, whose tokens are `ids`."""
-        last = None
-        for last in self._find(beginning, max(0, len(beginning) - _NEAR)) if self._find else ():
-            pass
-        if last is None:
+        near = max(0, len(beginning) - _NEAR)
+        found = list(self._find(beginning, near)) if self._find else []
+        if not found:
             return Bound(0, beginning)
+        last = found[-1]
         text = last.group()
         id = self._ids[text]
         # Where the text says it, the ids have it: else it stands inside of another token.

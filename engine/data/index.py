@@ -10,6 +10,7 @@ import os
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,6 +24,8 @@ from tunewright.engine.files import unnamed_file
 # After so many rows or bytes the place in the file is noted: 16 bytes for each, and no more is read
 # to find a row, however long its neighbours are.
 STEP, FAR = 32, 1 << 20
+# A row of so many bytes is noted for itself: whoever decodes it holds up others.
+LONG = 128 << 10
 # Rows between two calls of `grown`.
 _TELL = 20_000
 
@@ -37,6 +40,36 @@ class _Part(NamedTuple):
     offsets: array[int]
     lines: array[int]
     spool: Any
+    # Bytes of rows that are `LONG`.
+    long: dict[int, int]
+
+
+class RawText(NamedTuple):
+    """A row as its bytes, or where they are in a file, so that any process may decode it."""
+
+    line: int
+    text: bytes = b""
+    spooled: bool = False
+    path: str = ""
+    offset: int = 0
+    length: int = 0
+
+    def decoded(self) -> RawRow:
+        """The row; what is wrong with it where the file is shorter by now."""
+        text = self.text
+        if self.path:
+            with Path(self.path).open("rb") as file:
+                text = os.pread(file.fileno(), self.length, self.offset)
+        if not self.spooled:
+            whole = text if self.offset else text.removeprefix(_BOM)
+            return next(Block(self.line, whole).rows(), RawRow(self.line, None, _GONE))
+        line, value, wrong, note, row = msgspec.json.decode(text)
+        told = [None if one is None else Wrong(*one) for one in (wrong, note)]
+        return RawRow(line, value, told[0], told[1], row)
+
+
+_GONE = Wrong("row", "nothing: the file is shorter by now", "a row")
+_BOM = b"\xef\xbb\xbf"
 
 
 class RowIndex:
@@ -61,14 +94,22 @@ class RowIndex:
         file cannot be read."""
         for source in self.sources:
             spool = None if source.container == "jsonl" and _is_plain(source) else _spool()
-            part = _Part(source, self._count, array("I"), array("Q"), array("I"), spool)
+            part = _Part(source, self._count, array("I"), array("Q"), array("I"), spool, {})
             self._parts.append(part)
             self._firsts.append(part.first)
             rows = _plain_rows(source) if spool is None else _spooled(source, spool)
             here = 0
             try:
-                for offset, line in rows:
-                    if not here or here - part.rows[-1] >= STEP or offset - part.offsets[-1] > FAR:
+                for offset, line, length in rows:
+                    long = length >= LONG
+                    if long:
+                        part.long[here] = length
+                    if (
+                        not here
+                        or long
+                        or here - part.rows[-1] >= STEP
+                        or offset - part.offsets[-1] > FAR
+                    ):
                         part.offsets.append(offset)
                         part.lines.append(line)
                         # Last, since it is what a reader looks for.
@@ -87,18 +128,28 @@ class RowIndex:
 
     def row(self, number: int) -> tuple[Place, RawRow]:
         """The row and where it stands; an `IndexError` for a number that is not indexed (yet)."""
+        part, here = self._part(number)
+        found = _text(part, here).decoded()
+        return found.place(str(part.source.path)), found
+
+    def text(self, number: int) -> RawText:
+        """A row that is not decoded yet."""
+        return _text(*self._part(number))
+
+    def long(self, number: int) -> int | None:
+        """The bytes of a row that is `LONG`, None for any other."""
+        part, here = self._part(number)
+        return part.long.get(here)
+
+    def source(self, number: int) -> Source:
+        """The file of a row."""
+        return self._part(number)[0].source
+
+    def _part(self, number: int) -> tuple[_Part, int]:
         if not 0 <= number < self._count:
             raise IndexError(number)
         part = self._parts[bisect_right(self._firsts, number) - 1]
-        here = number - part.first
-        noted = bisect_right(part.rows, here) - 1
-        skip = here - part.rows[noted]
-        offset, line = part.offsets[noted], part.lines[noted]
-        if part.spool is not None:
-            found = _read_spool(part.spool, offset, skip)
-        else:
-            found = _read_plain(part.source, offset, line, skip)
-        return found.place(str(part.source.path)), found
+        return part, number - part.first
 
     def search(self, text: str, most: int) -> list[int]:
         """Numbers of the first `most` rows whose JSON holds `text`, whatever its case. Letters that
@@ -128,13 +179,13 @@ def _is_plain(source: Source) -> bool:
     return as_they_lie and source.holds_rows
 
 
-def _plain_rows(source: Source) -> Iterator[tuple[int, int]]:
-    """(offset, line) of every row that is not blank."""
+def _plain_rows(source: Source) -> Iterator[tuple[int, int, int]]:
+    """(offset, line, bytes) of every row that is not blank."""
     offset = 0
     with source.path.open("rb", buffering=1 << 20) as file:
         for line, text in enumerate(file, 1):
-            if text.strip():
-                yield offset, line
+            if not text.isspace():
+                yield offset, line, len(text)
             offset += len(text)
 
 
@@ -142,25 +193,32 @@ def _spool() -> Any:
     return unnamed_file("tunewright-rows-")
 
 
-def _spooled(source: Source, spool: Any) -> Iterator[tuple[int, int]]:
-    """Write the rows as JSON lines of [line, value, wrong, note, row]; (offset, line) of each."""
+def _spooled(source: Source, spool: Any) -> Iterator[tuple[int, int, int]]:
+    """Write the rows as JSON lines of [line, value, wrong, note, row]; (offset, line, bytes) of
+    each."""
     offset = 0
     for block in source.blocks():
         encoded = [(row.line, msgspec.json.encode(row) + b"\n") for row in block.rows()]
         spool.write(b"".join(text for _, text in encoded))
         spool.flush()
         for line, text in encoded:
-            yield offset, line
+            yield offset, line, len(text)
             offset += len(text)
 
 
-def _read_spool(spool: Any, offset: int, skip: int) -> RawRow:
+def _text(part: _Part, here: int) -> RawText:
+    noted = bisect_right(part.rows, here) - 1
+    skip = here - part.rows[noted]
+    offset, line = part.offsets[noted], part.lines[noted]
+    if part.spool is None:
+        if here in part.long:
+            path = str(part.source.path)
+            return RawText(line, path=path, offset=offset, length=part.long[here])
+        return _plain_text(part.source, offset, line, skip)
     # Another file position than the writer's: pread leaves that where it is.
     for _ in range(skip + 1):
-        text, offset = _line_at(spool.fileno(), offset)
-    line, value, wrong, note, row = msgspec.json.decode(text)
-    told = [None if one is None else Wrong(*one) for one in (wrong, note)]
-    return RawRow(line, value, told[0], told[1], row)
+        text, offset = _line_at(part.spool.fileno(), offset)
+    return RawText(line, text, spooled=True)
 
 
 def _line_at(file: int, offset: int) -> tuple[bytes, int]:
@@ -175,26 +233,24 @@ def _line_at(file: int, offset: int) -> tuple[bytes, int]:
     return b"".join(pieces), offset
 
 
-def _read_plain(source: Source, offset: int, line: int, skip: int) -> RawRow:
+def _plain_text(source: Source, offset: int, line: int, skip: int) -> RawText:
     with source.path.open("rb") as file:
         file.seek(offset)
-        while True:
-            text = file.readline()
-            if not text:
-                wrong = Wrong("row", "nothing: the file is shorter by now", "a row")
-                return RawRow(line, None, wrong)
-            if text.strip():
+        while text := file.readline():
+            if not text.isspace():
                 if not skip:
-                    whole = text.removeprefix(b"\xef\xbb\xbf") if offset == 0 else text
-                    return next(Block(line, whole).rows())
+                    return RawText(line, text, offset=offset)
                 skip -= 1
             line += 1
+            # Only where the file begins may a byte order mark stand.
+            offset += len(text)
+    return RawText(line, offset=offset)
 
 
 def _lines(part: _Part) -> Iterator[bytes]:
     if part.spool is None:
         with part.source.path.open("rb", buffering=1 << 20) as file:
-            yield from (line for line in file if line.strip())
+            yield from (line for line in file if not line.isspace())
         return
     offset = 0
     while True:

@@ -6,9 +6,7 @@ a row), and of the row numbers of what was found.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 import time
 from array import array
 from collections import Counter, deque
@@ -21,6 +19,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from tunewright.engine.apart import spawned
 from tunewright.engine.data.checks.check import (
     Family,
     Gatherer,
@@ -216,12 +215,17 @@ class Inspection:
             for source in self.sources if self.instead is None else (self.instead,):
                 for block in source.blocks():
                     side = self.side_of(source, block)
-                    if self._shape is None:
-                        self._shape = _first_shape(block, options)
-                        options = msgspec.structs.replace(options, shape=self._shape)
                     seen += len(block.lines) or 600 * len(block.made)
                     if pool is None and seen > _ALONE_BYTES and self._workers > 1:
-                        pool = _pool(self._workers)
+                        pool = spawned(self._workers, _alone)
+                    if self._shape is None:
+                        # Not here where the first block is a row of 50 MB.
+                        self._shape = (
+                            _first_shape(block, options)
+                            if pool is None
+                            else pool.submit(_first_shape, block, options).result()
+                        )
+                        options = msgspec.structs.replace(options, shape=self._shape)
                     if pool is None:
                         yield source, side, look_at_block(block, options)
                         continue
@@ -331,16 +335,6 @@ def _first_shape(block: Block, options: Options) -> str | None:
         if row.wrong is None and (bound := finder.find(row.value)) is not None
     )
     return counts.most_common(1)[0][0] if counts else None
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # Spawned: a fork of a process with threads (the screen's, the tokenizer's) may hang.
-    from multiprocessing import get_context, resource_tracker
-
-    # The tracker inherits the error output, which under a full screen has no file of its own.
-    with contextlib.redirect_stderr(sys.__stderr__ or sys.stderr):
-        resource_tracker.ensure_running()
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_alone)
 
 
 def _alone() -> None:

@@ -6,13 +6,13 @@ from __future__ import annotations
 import json
 import os
 from array import array
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 import msgspec
 
-from tunewright.engine.data.example import Example, Message, Place
+from tunewright.engine.data.example import Example, Message
+from tunewright.engine.data.places import Places, SomePlaces
 from tunewright.engine.files import large_folder, unnamed_file
 from tunewright.hardware.errors import Exit, Problem
 
@@ -28,31 +28,22 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
 
 class Shelf:
     """Takes rows one by one, into an unnamed file that goes with the process. In memory stay the
-    offset, the line and the number of each: 16 bytes."""
+    offset and the place of each: 16 bytes."""
 
     def __init__(self) -> None:
         self._file = unnamed_file("tunewright-rows-")
         self._waiting: list[bytes] = []
         self._size = 0
         self._offsets = array("Q", [0])
-        self._lines = array("I")
-        # 0: the line tells the row.
-        self._rows = array("I")
-        self._files: list[str] = []
-        # The number of the first row of each file.
-        self._firsts = array("Q")
+        self.places = Places()
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(_Row).decode
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self.places)
 
     def add(self, example: Example) -> None:
         """Put a row at the end; a `Problem` when the disk is full."""
-        place = example.place
-        if not self._files or self._files[-1] != place.file:
-            self._files.append(place.file)
-            self._firsts.append(len(self))
         row = _Row(example.messages, example.tools)
         try:
             text = _PACKED + self._encode(row)
@@ -61,8 +52,7 @@ class Shelf:
         self._waiting.append(text)
         self._size += len(text)
         self._offsets.append(self._offsets[-1] + len(text))
-        self._lines.append(place.line)
-        self._rows.append(place.row or 0)
+        self.places.add(example.place)
         if self._size >= _WRITTEN:
             self._write()
 
@@ -93,25 +83,7 @@ class Shelf:
             row = self._decode(memoryview(text)[1:])
         else:
             row = msgspec.convert(json.loads(text[1:]), _Row)
-        return Example(row.messages, self.place(number), row.tools)
-
-    def place(self, number: int) -> Place:
-        at = bisect_right(self._firsts, number) - 1
-        return Place(self._files[at], self._lines[number], row=self._rows[number] or None)
-
-    def number(self, place: Place) -> int | None:
-        """The row that stands there; lines and rows of a file only go up."""
-        where = self._lines if place.row is None else self._rows
-        wanted = place.line if place.row is None else place.row
-        for at, name in enumerate(self._files):
-            if name != place.file:
-                continue
-            first = self._firsts[at]
-            end = self._firsts[at + 1] if at + 1 < len(self._files) else len(self)
-            found = bisect_left(where, wanted, first, end)
-            if found < end and where[found] == wanted:
-                return found
-        return None
+        return Example(row.messages, self.places[number], row.tools)
 
 
 class Stored(Sequence[Example]):
@@ -155,13 +127,10 @@ class Stored(Sequence[Example]):
             numbers = array("I", (self._numbers[number] for number in numbers))
         return Stored(self._shelf, numbers)
 
-    def find(self, place: Place) -> int | None:
-        """Where in this sequence the row of a place is; None for a row that is not of it."""
-        number = self._shelf.number(place)
-        if number is None or self._numbers is None:
-            return number
-        at = bisect_left(self._numbers, number)
-        return at if at < len(self._numbers) and self._numbers[at] == number else None
+    @property
+    def places(self) -> SomePlaces:
+        """Where these rows stand, without the rows."""
+        return SomePlaces(self._shelf.places, self._numbers)
 
 
 def _read(file: int, offset: int, size: int) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tunewright.engine.data.example import Example
@@ -70,16 +70,15 @@ class Histogram(NamedTuple):
     counts: tuple[int, ...]
 
 
-def histogram(lengths: Iterable[int], bars: int) -> Histogram:
-    """Lengths in at most `bars` steps."""
-    known = list(lengths)
-    if not known:
+def histogram(spread: Mapping[int, int], bars: int) -> Histogram:
+    """Lengths, of each so many rows, in at most `bars` steps."""
+    if not spread:
         return Histogram(0, 0, ())
-    low, high = min(known), max(known)
+    low, high = min(spread), max(spread)
     count = max(1, min(bars, high - low + 1))
     counts = [0] * count
-    for length in known:
-        counts[(length - low) * count // (high - low + 1)] += 1
+    for length, rows in spread.items():
+        counts[(length - low) * count // (high - low + 1)] += rows
     return Histogram(low, high, tuple(counts))
 
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
-import msgspec
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.widget import Widget
-from textual.widgets import Input
 
 from tunewright.engine.data.example import Finding, Place
 from tunewright.engine.data.tokens import Loss
-from tunewright.engine.data.view import Piece, cut_for_view, ends_turn, token_pieces
 from tunewright.engine.plan import Plan
 from tunewright.engine.text import counted, plain
 from tunewright.hardware.errors import Problem
 from tunewright.tui.looking import DataFound, ModelFound
+from tunewright.tui.panes.data_field import DataField, tried
 from tunewright.tui.panes.data_lines import (
     found_lines,
     look_lines,
@@ -26,26 +24,15 @@ from tunewright.tui.panes.data_lines import (
     token_lines,
     turn_lines,
 )
-from tunewright.tui.panes.data_look import MOST_FOUND, DataLook, Seen
+from tunewright.tui.panes.data_look import MOST_FOUND, DataLook
+from tunewright.tui.panes.data_seen import Seen
+from tunewright.tui.panes.data_tokens import RowTokens, tokens_of
 from tunewright.tui.panes.pane import MOST_COPIED, Pane
 from tunewright.tui.screens.text import LongText
-from tunewright.tui.widgets.folder_field import FolderField
-from tunewright.tui.widgets.lines import Lines, wrapped
+from tunewright.tui.widgets.lines import Lines
 from tunewright.tui.widgets.long_rows import LongRows
 from tunewright.tui.widgets.rows import Column, Row
 from tunewright.tui.workbench import Workbench
-
-MOST_TOKENS = 4_000
-# Letters of a turn that become tokens for this view; a row may have many millions.
-MOST_LETTERS = 200_000
-
-
-class _Tokens(NamedTuple):
-    """The marked row token by token, once a thread has made them: for each side of it the pieces
-    and what is said of them."""
-
-    number: int
-    sides: tuple[tuple[tuple[Piece, ...], str], ...]
 
 
 class DataPane(Pane):
@@ -54,7 +41,6 @@ class DataPane(Pane):
     STEP: ClassVar[str] = "data"
 
     DEFAULT_CSS = """
-    DataPane #data-field { height: auto; display: none; }
     DataPane #data-rows { height: 1fr; margin-top: 1; min-height: 3; }
     DataPane #data-row { height: auto; max-height: 40%; margin-top: 1; }
     """
@@ -62,7 +48,9 @@ class DataPane(Pane):
     def __init__(self, bench: Workbench) -> None:
         super().__init__(bench)
         self._tokens_shown = False
-        self._tokens: _Tokens | None = None
+        self._tokens: RowTokens | None = None
+        # Long rows that are being read.
+        self._coming: set[int] = set()
         # The data that is looked at, and who looks.
         self._looked: tuple[object, ...] | None = None
         self._look: DataLook | None = None
@@ -73,18 +61,13 @@ class DataPane(Pane):
 
     def compose(self) -> ComposeResult:
         yield Lines(id="data-found")
-        yield Lines(id="data-field")
-        yield FolderField(placeholder="a file of rows, or demo:orders", files=True, id="data-path")
-        yield Lines(id="data-error")
+        yield DataField()
         yield LongRows(
             [Column("row", 9, True), Column("tok", 5, True), Column("asked"), Column("answered")],
             empty="no rows yet: e names a file",
             id="data-rows",
         )
         yield Lines(id="data-row")
-
-    def on_mount(self) -> None:
-        self._edit(False)
 
     def on_unmount(self) -> None:
         if self._look is not None:
@@ -123,6 +106,7 @@ class DataPane(Pane):
             self._look.stop()
         look = self._look = DataLook(data, base)
         self._shown = self._searched = self._tokens = None
+        self._coming.clear()
         # The rows of the data before are not these.
         self._list()
 
@@ -160,22 +144,40 @@ class DataPane(Pane):
             seen = look.brief(number)
         except (IndexError, OSError, Problem):
             return Row(str(number), (f"{number + 1:,}", "", "gone: the file has changed", ""))
+        if seen.coming:
+            self._fetch(number)
+            return Row(str(number), (f"{number + 1}", "", "reading", seen.answered))
         length, held = self._measured(seen.place)
         mark = "held " if held or seen.held else ""
         told = f"! {plain(seen.wrong)}" if seen.wrong else seen.asked
         cells = (f"{mark}{number + 1}", f"{length:,}" if length else "", told, seen.answered)
         return Row(str(number), cells)
 
+    def _fetch(self, number: int) -> None:
+        """Have a long row read elsewhere, and listed when that is done."""
+        look = self._look
+        if look is None or number in self._coming:
+            return
+        self._coming.add(number)
+
+        def then(_: None) -> None:
+            if look is self._look:
+                self._coming.discard(number)
+                self._list()
+                self._draw_row()
+
+        self.in_thread(lambda: look.fetch(number), then)
+
     def _measured(self, place: Place) -> tuple[int, bool]:
         """The tokens of a row, 0 where it was not measured, and whether it is held out."""
         found = self._found
         if found is None:
             return 0, False
-        rows, lengths = found.rows, found.lengths
-        number = rows.train.find(place)
+        lengths = found.lengths
+        number = found.train.find(place)
         held = number is None
-        if number is None and (number := rows.held.find(place)) is not None:
-            number += len(rows.train)
+        if number is None and (number := found.held.find(place)) is not None:
+            number += len(found.train)
         if number is None:
             return 0, False
         return (lengths[number] if number < len(lengths) else 0), held
@@ -205,52 +207,43 @@ class DataPane(Pane):
         self.query_one("#data-found", Lines).show(lines)
 
     def _draw_row(self) -> None:
-        lines, most = self._row_lines(), max(3, self.size.height * 2 // 5)
-        self.query_one("#data-row", Lines).show(lines[:most])
+        self.query_one("#data-row", Lines).show(self._row_lines()[: self._most_lines])
+
+    @property
+    def _most_lines(self) -> int:
+        """Lines that the box below the list has room for."""
+        return max(3, self.size.height * 2 // 5)
 
     def _row_lines(self) -> list[Text]:
         number, seen = self._rows.number, self._marked
         if number is None or seen is None:
             return []
+        if seen.coming:
+            self._fetch(number)
+            return [Text(f"reading {seen.answered}", "dim")]
         if not self._tokens_shown or seen.normal is None or seen.normal.text is not None:
             return turn_lines(seen, self._width)
         if self._tokens is None or self._tokens.number != number:
-            self._make_tokens(number)
+            self._make_tokens(number, seen)
             return [Text("tokens", "dim")]
         return [
             line
             for pieces, words in self._tokens.sides
-            for line in token_lines(pieces, words, self._width)
+            for line in token_lines(pieces, words, self._width, self._most_lines)
         ]
 
-    def _make_tokens(self, number: int) -> None:
-        model, loss, look = self.bench.model, self._loss, self._look
-        if look is None or not isinstance(model, ModelFound):
+    def _make_tokens(self, number: int, seen: Seen) -> None:
+        model, loss = self.bench.model, self._loss
+        if not isinstance(model, ModelFound):
             return
         renderer = model.renderer
 
-        def work() -> _Tokens:
-            sides = []
-            for name, whole in look.examples(number):
-                on: Loss = loss if name == "row" else "completion"
-                example, cut = cut_for_view(whole, MOST_LETTERS)
-                tokens = renderer.tokenize(example, on)
-                trained = sum(label != -100 for label in tokens.labels)
-                stop = ends_turn(tokens, renderer)
-                ends = f"the turn ends with {stop}" if stop else "the turn is NOT ended"
-                words = (
-                    f"{'' if name == 'row' else name + ': '}{len(tokens.input_ids):,} tokens, "
-                    f"{trained:,} trained (loss on {on}); {ends}{cut}"
-                )
-                sides.append((tuple(token_pieces(tokens, renderer, MOST_TOKENS)), words))
-            return _Tokens(number, tuple(sides))
-
-        def then(tokens: _Tokens) -> None:
+        def then(tokens: RowTokens) -> None:
             self._tokens = tokens
             if tokens.number == self._rows.number:
                 self._draw_row()
 
-        self.in_thread(work, then)
+        self.in_thread(lambda: tokens_of(number, seen, renderer, loss), then)
 
     @property
     def _marked(self) -> Seen | None:
@@ -266,8 +259,8 @@ class DataPane(Pane):
         self._draw_row()
 
     def first_focus(self) -> Widget | None:
-        field = self.query_one("#data-path")
-        return field if field.display else self._rows
+        edit = self.query_one(DataField)
+        return edit.field if edit.display else self._rows
 
     def narrow(self, text: str) -> bool:
         look = self._look
@@ -311,6 +304,8 @@ class DataPane(Pane):
             seen = self._marked
             if seen is None:
                 return "no row is marked"
+            if seen.coming:
+                return "this row is still being read"
             if seen.normal is None:
                 return "this row is wrong: p says why"
             if not isinstance(self.bench.model, ModelFound):
@@ -365,65 +360,28 @@ class DataPane(Pane):
 
     def _edit(self, on: bool) -> None:
         """Open or close the field; what was typed stays in it."""
-        field = self.query_one("#data-path")
-        hint = self.query_one("#data-field", Lines)
-        hint.show([Text("file   tab completes, enter reads it, esc closes", "dim")])
-        for widget in (hint, field, self.query_one("#data-error")):
-            widget.display = on
-        if on:
-            self.screen.set_focus(field)
+        self.query_one(DataField).display = on
+        self.screen.set_focus(self.first_focus())
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        if event.input.id == "data-path":
-            event.stop()
-            self.query_one("#data-error", Lines).show([])
+    def on_data_field_closed(self) -> None:
+        self._edit(False)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        if event.input.id != "data-path":
-            return
-        event.stop()
-        path = event.value.strip()
-        if not path:
-            self._edit(False)
-            self.screen.set_focus(self.first_focus())
-            return
-        data = msgspec.structs.replace(
-            self.bench.inputs.data,
-            path=path,
-            eval_path=None,
-            fingerprint=None,
-            eval_fingerprint=None,
-            revision=None,
-        )
+    def on_data_field_named(self, event: DataField.Named) -> None:
+        path = event.path
 
-        def then(look: DataLook) -> None:
-            if look.problem is not None:
-                self._say_problem(look.problem)
+        def then(problem: Problem | None) -> None:
+            if problem is not None:
+                self.query_one(DataField).say(problem, self._width)
                 return
-            self._edit(False)
             self.bench.use_data(path)
             self.post_message(self.Changed())
-            self.screen.set_focus(self.first_focus())
+            self._edit(False)
 
-        def work() -> DataLook:
-            # Whether it is data at all; what is wrong with its rows is told beside them.
-            look = DataLook(data, Path.cwd())
-            look.open()
-            if look.problem is None and look.index is not None:
-                look.index.stopped = True
-            return look
-
-        self.in_thread(work, then)
-
-    def _say_problem(self, problem: Problem) -> None:
-        told = [f"! {problem.what}", *problem.why.splitlines()[:4], problem.cure]
-        lines = [part for line in told for part in wrapped(plain(line), self._width, 2)]
-        self.query_one("#data-error", Lines).show(lines)
+        self.in_thread(lambda: tried(self.bench, path), then)
 
     def back(self) -> bool:
-        if self.query_one("#data-path").display:
+        if self.query_one(DataField).display:
             self._edit(False)
-            self.screen.set_focus(self._rows)
             return True
         if self._tokens_shown:
             self.do_tokens()

@@ -14,7 +14,8 @@ from tunewright.engine.plan import Plan
 from tunewright.engine.text import counted, plain, shorten
 from tunewright.hardware.errors import Problem
 from tunewright.tui.looking import DataFound
-from tunewright.tui.panes.data_look import DataLook, Seen
+from tunewright.tui.panes.data_look import DataLook
+from tunewright.tui.panes.data_seen import Seen
 from tunewright.tui.widgets.lines import wrapped
 from tunewright.tui.workbench import Workbench
 
@@ -29,11 +30,10 @@ def found_lines(bench: Workbench, width: int) -> list[Text]:
         return [*lines, Text("reading and checking every row")]
     if isinstance(data, Problem):
         return [*lines, *_trouble(data, width)]
-    rows = data.rows
-    lines += wrapped(f"{rows.reading.format}: {plain(rows.reading.because)}", width, 2)
+    lines += wrapped(f"{data.format}: {plain(data.because)}", width, 2)
     facts = data.facts
     if isinstance(facts, Problem):
-        lines.append(Text(f"{counted(len(rows.train), 'row')}, {len(rows.held):,} held out"))
+        lines.append(Text(f"{counted(len(data.train), 'row')}, {len(data.held):,} held out"))
         return [*lines, *_trouble(facts, width)]
     lines += wrapped(
         f"{counted(facts.rows, 'row')}, {facts.eval_rows:,} held out; {facts.train_tokens:,} "
@@ -67,13 +67,13 @@ def length_line(data: DataFound, plan: Plan | Problem | None, width: int) -> Tex
     told = f"p50 {facts.length_p50:,}, p95 {facts.length_p95:,}"
     if isinstance(plan, Plan):
         most = plan.value("training.max_length")
-        cut = sum(length > most for length in data.lengths)
+        cut = sum(rows for length, rows in data.spread.items() if length > most)
         told += (
             f"; {counted(cut, 'row')} over {most:,} {'is' if cut == 1 else 'are'} cut"
             if cut
             else f"; none over {most:,}"
         )
-    shape = histogram(data.lengths, max(8, min(40, width - len(told) - 26)))
+    shape = histogram(data.spread, max(8, min(40, width - len(told) - 26)))
     line = Text(f"tokens {shape.low:,} ")
     return line.append(bars_of(shape.counts)).append(f" {shape.high:,}  {told}")
 
@@ -154,7 +154,7 @@ def problem_lines(bench: Workbench, width: int, look: DataLook | None = None) ->
         for warning in bench.plan.warnings:
             lines += wrapped(f"- {plain(warning)}", width, 2)
     if isinstance(data, DataFound):
-        for name, count in data.rows.reading.unused_fields.items():
+        for name, count in data.unused_fields.items():
             told = f"- the field {plain(name)!r} of {counted(count, 'row')} is not read"
             if not isinstance(bench.plan, Plan):
                 lines += wrapped(told, width, 2)
@@ -182,9 +182,9 @@ def turn_lines(seen: Seen, width: int) -> list[Text]:
     return lines
 
 
-def token_lines(pieces: Sequence[Piece], words: str, width: int) -> list[Text]:
-    """A row token by token: trained ones bold and underlined between ▶ and ◀, masked ones dim,
-    `|` after each."""
+def token_lines(pieces: Sequence[Piece], words: str, width: int, most: int) -> list[Text]:
+    """The first `most` lines of a row token by token: trained ones bold and underlined between ▶
+    and ◀, masked ones dim, `|` after each."""
     lines = wrapped(Text(f"{words}: ▶ to ◀  (t text)", "dim"), width, 2)
     line = Text()
     trained = False
@@ -200,6 +200,8 @@ def token_lines(pieces: Sequence[Piece], words: str, width: int) -> list[Text]:
         if line.cell_len and line.cell_len + token.cell_len + 1 > width:
             lines.append(line)
             line = Text()
+            if len(lines) >= most:
+                break
         line.append_text(token).append("|", "dim")
     lines.append(line)
     return [part for one in lines for part in wrapped(one, width)]

@@ -5,44 +5,31 @@ Both run in threads of their own; the pane reads what there is so far. No Textua
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
+from tunewright.engine.apart import Apart, Left
 from tunewright.engine.data.checks.check import Options
-from tunewright.engine.data.example import Example, Finding, Place
+from tunewright.engine.data.example import Finding, Place
 from tunewright.engine.data.index import RowIndex
 from tunewright.engine.data.inspect import Inspection, Report, open_inspection
-from tunewright.engine.data.previewed import sides_of
-from tunewright.engine.data.shapes.find import Finder, parse_row
-from tunewright.engine.data.shapes.shape import Normal
+from tunewright.engine.data.shapes.find import Finder
 from tunewright.engine.homes import cache_home
 from tunewright.engine.model import resolve_data
 from tunewright.engine.session import DataInput
-from tunewright.engine.text import plain
 from tunewright.hardware.errors import Problem
+from tunewright.tui.panes.data_seen import Seen, seen_elsewhere, seen_of
 
 # Seconds between two tellings of what has been found by now: each repaints lines over the line.
 TELL_EVERY = 0.5
-# Letters of a row that a list needs.
-_MOST = 400
 # Rows whose line in the list is kept, and rows that are kept whole: each may be of any length.
-_KEPT, _KEPT_WHOLE = 2000, 2
+_KEPT, _KEPT_WHOLE = 2000, 8
 # Rows that a search shows.
 MOST_FOUND = 5000
-
-
-class Seen(NamedTuple):
-    """One row for the list and the box below it. `normal` None: `wrong` says why."""
-
-    place: Place
-    normal: Normal | None
-    wrong: str
-    asked: str
-    answered: str
-    held: bool
 
 
 class DataLook:
@@ -61,6 +48,9 @@ class DataLook:
         self._told = 0.0
         self._briefs: OrderedDict[int, Seen] = OrderedDict()
         self._whole: OrderedDict[int, Seen] = OrderedDict()
+        self._apart = Apart()
+        self._fetching = threading.Lock()
+        self._found_rows: dict[str, list[int]] = {}
 
     # -- in threads
 
@@ -105,6 +95,7 @@ class DataLook:
     def stop(self) -> None:
         """Leave off, at the next block."""
         self.stopped = True
+        self._apart.stop()
         if self.index is not None:
             self.index.stopped = True
 
@@ -125,57 +116,67 @@ class DataLook:
         """Numbers of the rows that have a finding, ascending."""
         if self._inspection is None:
             return ()
-        return sorted(set(self._inspection.total.rows.get(id, ())))
+        known = self._found_rows.get(id)
+        if known is None:
+            known = sorted(set(self._inspection.total.rows.get(id, ())))
+            if self.finished is not None:
+                self._found_rows[id] = known
+        return known
 
     def with_rows(self) -> list[Finding]:
         """Findings that are of some rows, not of the whole set."""
-        return [finding for finding in self.findings() if len(self.rows_of(finding.id))]
+        if self._inspection is None:
+            return []
+        rows = self._inspection.total.rows
+        return [finding for finding in self.findings() if len(rows.get(finding.id, ()))]
 
     def brief(self, number: int) -> Seen:
         """One row as a list shows it, without its `normal`: drawn again and again, read once."""
         kept = self._briefs.get(number)
         if kept is None:
-            kept = (self._whole.get(number) or self._read(number))._replace(normal=None)
-            _keep(self._briefs, number, kept, _KEPT)
+            seen = self.row(number)
+            kept = seen._replace(normal=None)
+            if not seen.coming:
+                _keep(self._briefs, number, kept, _KEPT)
         return kept
 
     def row(self, number: int) -> Seen:
         """One row, in the internal shape where it has one; an `IndexError` for one that is not
-        indexed (yet)."""
+        indexed (yet). A long one is `coming` until `fetch` has read it."""
         kept = self._whole.get(number)
-        if kept is None:
-            kept = self._read(number)
-            _keep(self._whole, number, kept, _KEPT_WHOLE)
-        return kept
-
-    def _read(self, number: int) -> Seen:
+        if kept is not None:
+            return kept
         if self.index is None:
             raise IndexError(number)
+        long = self.index.long(number)
+        if long is not None:
+            place = Place(str(self.index.source(number).path), 0)
+            return Seen(place, None, "", f"a row of {long / 1e6:,.1f} MB", "", False, coming=True)
         place, raw = self.index.row(number)
-        held = self._inspection is not None and bool(
-            (source := next((s for s in self.index.sources if str(s.path) == place.file), None))
-            and source.side == "eval"
-        )
-        if raw.wrong is not None:
-            return Seen(place, None, f"found {raw.wrong.found}", "", "", held)
-        parsed = parse_row(raw.value, self._finder.find(raw.value))
-        if isinstance(parsed, list):
-            said = f"{parsed[0].field}: found {parsed[0].found}; expected {parsed[0].expected}"
-            return Seen(place, None, said, "", plain(str(raw.value)[:_MOST]), held)
-        if parsed.text is not None:
-            return Seen(place, parsed, "", "", plain(parsed.text[:_MOST]), held)
-        asked = " ".join(m.content[:_MOST] for m in parsed.asked if m.role == "user")[:_MOST]
-        answer = (parsed.answer or "")[:_MOST]
-        if not answer and parsed.messages[-1].tool_calls:
-            answer = ", ".join(f"{call.name}()" for call in parsed.messages[-1].tool_calls)
-        return Seen(place, parsed, "", plain(asked), plain(answer), held)
+        kept = seen_of(place, raw, self._finder, self._held(number))
+        _keep(self._whole, number, kept, _KEPT_WHOLE)
+        return kept
 
-    def examples(self, number: int) -> list[tuple[str, Example]]:
-        """(name, example) of what is trained of a row; nothing for plain text and wrong rows."""
-        seen = self.row(number)
-        if seen.normal is None or seen.normal.text is not None:
-            return []
-        return sides_of(seen.normal, seen.place)
+    def fetch(self, number: int) -> None:
+        """Read a long row, in a thread: `row` has its beginning afterwards. A `Problem` when that
+        took too much memory."""
+        if self.index is None or number in self._whole or self.stopped:
+            return
+        file, held = str(self.index.source(number).path), self._held(number)
+        # One at a time: each may be of 50 MB.
+        with self._fetching:
+            self._take(number, file, held)
+
+    def _take(self, number: int, file: str, held: bool) -> None:
+        assert self.index is not None
+        text = self.index.text(number)
+        with contextlib.suppress(Left):
+            seen = self._apart.call(seen_elsewhere, text, file, self.data.format, held)
+            _keep(self._whole, number, seen, _KEPT_WHOLE)
+            _keep(self._briefs, number, seen._replace(normal=None), _KEPT)
+
+    def _held(self, number: int) -> bool:
+        return self.index is not None and self.index.source(number).side == "eval"
 
 
 def _keep(kept: OrderedDict[int, Seen], number: int, seen: Seen, most: int) -> None:
