@@ -17,6 +17,8 @@ from tunewright.engine.data.readers.opened import CutOff, open_bytes, pieces
 _BOM = b"\xef\xbb\xbf"
 # The first block is small, so that something can be shown at once.
 _FIRST_BYTES = 256 << 10
+# Where no line has ended within so much, none will: a bomb, or no text.
+_MOST_PASSED = 8 * MOST_ROW_BYTES
 
 
 def read_blocks(path: Path) -> Iterator[Block]:
@@ -34,6 +36,9 @@ def read_blocks(path: Path) -> Iterator[Block]:
                 if not end:
                     holding += len(piece)
                     passing = passing or holding > MOST_ROW_BYTES
+                    if holding > _MOST_PASSED:
+                        yield _too_long(line, _MOST_PASSED, "; nothing after it is read")
+                        return
                     if passing:
                         held.clear()
                     else:
@@ -61,6 +66,7 @@ def read_blocks(path: Path) -> Iterator[Block]:
         yield Block(line, b"".join(held))
 
 
-def _too_long(line: int) -> Block:
-    wrong = Wrong("row", f"a line of over {MOST_ROW_BYTES >> 20} MB", "a row of text", "row.huge")
+def _too_long(line: int, most: int = MOST_ROW_BYTES, more: str = "") -> Block:
+    found = f"a line of over {most >> 20} MB{more}"
+    wrong = Wrong("row", found, "a row of text", "row.huge")
     return Block(line, made=(RawRow(line, None, wrong),))
