@@ -149,3 +149,16 @@ def test_tables_hold_the_same_sets(tmp_path: Path) -> None:
             )
         report = check_data(path)
         assert (report.format, report.facts.usable_rows) == (known.shape, 1), name
+
+
+@pytest.mark.parametrize("name", ["nectar", "hh-rlhf", "openai preference", "kto mix", "helpsteer"])
+def test_answers_alone_are_trained_on_as_the_cure_says(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text(json.dumps(SETS[name].row) + "\n")
+    with pytest.raises(Problem, match="another kind of training") as caught:
+        read_examples(path)
+    assert "--fix unify" in caught.value.cure
+    write_fixed(path, ["unify"], tmp_path / "answers.jsonl")
+    asked = caught.value.cure.partition("--format ")[2]
+    [example] = read_examples(tmp_path / "answers.jsonl", asked).examples
+    assert example.messages[-1].content == SETS[name].answer
