@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tunewright.engine.data.readers.block import (
     BLOCK_BYTES,
+    MOST_PASSED,
     MOST_ROW_BYTES,
     Block,
     RawRow,
@@ -17,8 +18,6 @@ from tunewright.engine.data.readers.opened import CutOff, open_bytes, pieces
 _BOM = b"\xef\xbb\xbf"
 # The first block is small, so that something can be shown at once.
 _FIRST_BYTES = 256 << 10
-# Where no line has ended within so much, none will: a bomb, or no text.
-_MOST_PASSED = 8 * MOST_ROW_BYTES
 
 
 def read_blocks(path: Path) -> Iterator[Block]:
@@ -36,8 +35,8 @@ def read_blocks(path: Path) -> Iterator[Block]:
                 if not end:
                     holding += len(piece)
                     passing = passing or holding > MOST_ROW_BYTES
-                    if holding > _MOST_PASSED:
-                        yield _too_long(line, _MOST_PASSED, "; nothing after it is read")
+                    if holding > MOST_PASSED:
+                        yield _too_long(line, MOST_PASSED, "; nothing after it is read")
                         return
                     if passing:
                         held.clear()
