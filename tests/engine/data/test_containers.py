@@ -432,3 +432,24 @@ def test_a_line_that_never_ends_is_left(
     wrong = [row.wrong for block in source.blocks() for row in block.rows() if row.wrong]
     assert wrong
     assert "nothing after it is read" in wrong[-1].found
+
+
+def test_a_folder_that_may_not_be_read_is_not_left_out_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    (tmp_path / "a.jsonl").write_bytes(LINES)
+    (tmp_path / "shut").mkdir()
+    scandir = os.scandir
+
+    def shut(path: object = ".") -> Any:
+        # Root may read anything, so that rights alone prove nothing.
+        if str(path).endswith("shut"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "scandir", shut)
+    with pytest.raises(Problem, match="shut") as caught:
+        find_sources(tmp_path)
+    assert caught.value.why == "Permission denied"
