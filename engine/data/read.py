@@ -19,6 +19,17 @@ from tunewright.hardware.errors import Problem
 SHOWN = 10
 # Names of fields that nothing reads; rows of a sane set have a handful.
 _MOST_UNUSED = 10_000
+# What `unify` writes can be read as questions and answers.
+_UNIFIED = (
+    "; or train on {which}: tunewright data fix FILE --fix unify --out answers.jsonl, and that "
+    "with --format prompt_completion:prompt=prompt,completion={column}"
+)
+_ANSWERS_ALONE = {
+    "preference": _UNIFIED.format(which="the better answers alone", column="chosen"),
+    "labelled": _UNIFIED.format(which="all answers, good and bad", column="completion"),
+    "scored": _UNIFIED.format(which="all answers, whatever their score", column="completion"),
+    "text": "; to learn to answer, a model needs questions and answers",
+}
 _NO_TRAINER = {
     "preference": "DPO, ORPO or a reward model",
     "labelled": "KTO",
@@ -214,6 +225,5 @@ def _no_trainer(path: Path, kind: str, title: str) -> Problem:
         f"{path} is for another kind of training: its rows are {title}",
         why=f"they are for {_NO_TRAINER[kind]}, and Tunewright has no such trainer yet; supervised "
         "fine-tuning learns from conversations that end with an answer",
-        cure="check, repair and split it with tunewright data; or train on the answers alone: "
-        "--format prompt_completion:prompt=NAME,completion=NAME",
+        cure=f"check, repair and split it with tunewright data{_ANSWERS_ALONE[kind]}",
     )

@@ -6,6 +6,7 @@ A file is known by its content first; its name only decides between kinds of tex
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
@@ -168,13 +169,18 @@ def left_out(spec: Path, sources: Sequence[Source]) -> list[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and path.name.lower() not in _ABOUT
-        and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
-    )
+    """The files below a folder, in order; a `Problem` for a folder in it that may not be read,
+    whose rows would be missing."""
+
+    def refuse(error: OSError) -> None:
+        raise unreadable(Path(error.filename or folder), error) from error
+
+    found: list[Path] = []
+    for at, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        here = Path(at)
+        found += [here / n for n in names if n.lower() not in _ABOUT and n[:1] not in "._"]
+    return sorted(path for path in found if path.is_file())
 
 
 def _folder(folder: Path) -> tuple[Source, ...]:

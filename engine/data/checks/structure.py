@@ -115,7 +115,13 @@ KINDS = (
         "join turns of one speaker and cut what has no answer: --fix trim=turns",
         ("trim=turns", "drop=role.order"),
     ),
-    _kind("content.not-text", "{count} rows have parts that are no text (images, audio)"),
+    _kind(
+        "content.not-text",
+        "{count} rows have parts that are no text (images, audio)",
+        "models of text are tuned here, which would learn to answer what they cannot see: leave "
+        "the rows out, --fix drop=content.not-text",
+        ("drop=content.not-text",),
+    ),
     _kind("call.broken", "{count} rows have a tool call that cannot be read"),
     _kind("tools.broken", "{count} rows have tools that cannot be read"),
     _kind("prompt.missing", "{count} pairs have no prompt in common"),

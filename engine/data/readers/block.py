@@ -16,6 +16,8 @@ from tunewright.engine.data.readers.broken import BROKEN, said_of
 BLOCK_BYTES = 2 << 20
 # A line longer than this is no row of text; it is passed over and told.
 MOST_ROW_BYTES = 256 << 20
+# Where no line has ended within so much, none will: a bomb, or no text.
+MOST_PASSED = 8 * MOST_ROW_BYTES
 # Python's own reader of literals takes a hundred times the memory of the text.
 _MOST_LOOSE = 4 << 20
 Side = Literal["train", "eval"]

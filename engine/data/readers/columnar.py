@@ -12,6 +12,9 @@ from tunewright.engine.data.readers.block import Block, RawRow
 from tunewright.hardware.errors import Problem
 
 _ROWS = 1000
+# Bytes of a batch, by the average of the first groups of rows.
+_BATCH_BYTES = 32 << 20
+_GROUPS = 20
 
 
 def read_parquet(path: Path) -> Iterator[Block]:
@@ -21,9 +24,19 @@ def read_parquet(path: Path) -> Iterator[Block]:
 
     try:
         with parquet.ParquetFile(path) as file:
-            yield from _blocks(file.iter_batches(batch_size=_ROWS))
+            yield from _blocks(file.iter_batches(batch_size=_rows_at_once(file.metadata)))
     except (pyarrow.ArrowException, OSError) as error:
         raise _damaged(path, error) from error
+
+
+def _rows_at_once(about: Any) -> int:
+    """Rows of a batch: fewer of such that are long."""
+    groups = [about.row_group(at) for at in range(min(about.num_row_groups, _GROUPS))]
+    return _few(sum(one.num_rows for one in groups), sum(one.total_byte_size for one in groups))
+
+
+def _few(rows: int, size: int) -> int:
+    return max(1, min(_ROWS, _BATCH_BYTES * max(1, rows) // max(1, size)))
 
 
 def read_arrow(path: Path) -> Iterator[Block]:
@@ -39,9 +52,10 @@ def read_arrow(path: Path) -> Iterator[Block]:
                 source.seek(0)
                 batches = pyarrow.ipc.open_stream(source)
             small = (
-                batch.slice(start, _ROWS)
+                batch.slice(start, step)
                 for batch in batches
-                for start in range(0, batch.num_rows, _ROWS)
+                for step in (_few(batch.num_rows, batch.nbytes),)
+                for start in range(0, batch.num_rows, step)
             )
             yield from _blocks(small)
     except (pyarrow.ArrowException, OSError) as error:

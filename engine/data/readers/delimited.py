@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from tunewright.engine.data.readers.block import MOST_ROW_BYTES, Block, RawRow, Wrong
+from tunewright.engine.data.readers.block import BLOCK_BYTES, MOST_ROW_BYTES, Block, RawRow, Wrong
 from tunewright.engine.data.readers.opened import CutOff, open_bytes
 from tunewright.hardware.errors import Problem
 
@@ -40,17 +40,17 @@ def read_blocks(path: Path) -> Iterator[Block]:
     """
     csv.field_size_limit(MOST_ROW_BYTES)
     made: list[RawRow] = []
-    for row in _rows(path):
+    lines = _Lines(path)
+    for row in _rows(path, lines):
         made.append(row)
-        if len(made) >= _ROWS:
+        if len(made) >= _ROWS or lines.taken > BLOCK_BYTES:
             yield Block(made[0].line, made=tuple(made))
-            made = []
+            made, lines.taken = [], 0
     if made:
         yield Block(made[0].line, made=tuple(made))
 
 
-def _rows(path: Path) -> Iterator[RawRow]:
-    lines = _Lines(path)
+def _rows(path: Path, lines: _Lines) -> Iterator[RawRow]:
     reader = csv.reader(lines, delimiter=lines.delimiter, strict=True)
     names: list[str] | None = None
     headless = False
@@ -100,6 +100,8 @@ class _Lines:
                 head = b""
         self._file = open_bytes(path)
         self.number = 0
+        # Bytes of rows that are held.
+        self.taken = 0
         self._foreign = _is_cp1252(head)
         self._odd = False
         head = head.removeprefix(codecs.BOM_UTF8)
@@ -125,6 +127,11 @@ class _Lines:
             self._file.close()
             raise StopIteration
         self.number += 1
+        self.taken += len(line)
+        if len(line) == MOST_ROW_BYTES and not line.endswith(b"\n"):
+            # No row of text: a bomb, or a file of another kind.
+            self._file.close()
+            raise CutOff(f"a line of over {MOST_ROW_BYTES >> 20} MB; nothing after it is read")
         if self.number == 1:
             line = line.removeprefix(codecs.BOM_UTF8)
         if b"\0" in line:

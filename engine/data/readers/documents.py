@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from tunewright.engine.data.readers.block import (
     BLOCK_BYTES,
+    MOST_PASSED,
     MOST_ROW_BYTES,
     Block,
     RawRow,
@@ -25,22 +27,42 @@ _HEAD = re.compile(
 def read_lines(path: Path) -> Iterator[Block]:
     """Each line that is not blank as {"text": …}, as `datasets` reads text files."""
     made: list[RawRow] = []
+    size = 0
     with open_bytes(path) as file:
         number = 0
         try:
             while line := file.readline(MOST_ROW_BYTES):
                 number += 1
+                if len(line) == MOST_ROW_BYTES and not line.endswith(b"\n"):
+                    found = f"a line of over {MOST_ROW_BYTES >> 20} MB"
+                    ends = _pass_over(file)
+                    found += "" if ends else "; nothing after it is read"
+                    wrong = Wrong("row", found, "a text in parts", "row.huge")
+                    made.append(RawRow(number, None, wrong))
+                    if not ends:
+                        break
+                    continue
                 if line.isspace():
                     continue
                 made.append(_row(number, line))
-                if len(made) >= _ROWS:
+                size += len(line)
+                if len(made) >= _ROWS or size > BLOCK_BYTES:
                     yield Block(made[0].line, made=tuple(made))
-                    made = []
+                    made, size = [], 0
         except (CutOff, EOFError, OSError) as cut:
             wrong = Wrong("file", str(cut), "a whole compressed file", "file.cut")
             made.append(RawRow(number + 1, None, wrong))
     if made:
         yield Block(made[0].line, made=tuple(made))
+
+
+def _pass_over(file: IO[bytes]) -> bool:
+    """Go to the end of a line; false where it is the file's, or too far off to be one."""
+    for _ in range(MOST_PASSED // MOST_ROW_BYTES):
+        more = file.readline(MOST_ROW_BYTES)
+        if not more or more.endswith(b"\n"):
+            return bool(more)
+    return False
 
 
 def read_document(path: Path) -> Iterator[Block]:

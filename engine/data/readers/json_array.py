@@ -52,9 +52,9 @@ def read_blocks(path: Path) -> Iterator[Block]:
     before: Side | None = None
     places = _Places()
     for row, side in _unfolded(_rows(path, places), places):
-        if made and (len(made) >= _ROWS or side != before):
+        if made and (len(made) >= _ROWS or places.taken > BLOCK_BYTES or side != before):
             yield Block(made[0].line, made=tuple(made), side=before)
-            made = []
+            made, places.taken = [], 0
         made.append(row)
         before = side
     if made:
@@ -65,8 +65,8 @@ def _rows(path: Path, places: _Places) -> Iterator[tuple[RawRow, Side | None]]:
     number = 0
     line = 1
     try:
-        for value, alone, note, line, text in _values(path):
-            places.look_at(value, line, text)
+        for value, alone, note, line, text, size in _values(path):
+            places.look_at(value, line, text, size)
             for one, side in unwrapped(value) if alone else ((value, None),):
                 number += 1
                 at = line if one is value else places.line_of(one) or line
@@ -154,10 +154,13 @@ class _Places:
         self._line = 1
         self._text: Callable[[], str] = str
         self._lines: dict[int, int] | None = {}
+        # Characters of the rows that are held.
+        self.taken = 0
 
-    def look_at(self, value: Any, line: int, text: Callable[[], str]) -> None:
+    def look_at(self, value: Any, line: int, text: Callable[[], str], size: int) -> None:
         """`text` gives the value as it is written, as long as no other one is looked at."""
         self._value, self._line, self._text, self._lines = value, line, text, None
+        self.taken += size
 
     def line_of(self, inner: Any) -> int | None:
         """The line on which an object of the value begins; None where it cannot be told."""
@@ -269,6 +272,7 @@ class _Value(NamedTuple):
     note: Wrong | None
     line: int
     text: Callable[[], str]
+    size: int
 
 
 def _values(path: Path) -> Iterator[_Value]:
@@ -304,7 +308,8 @@ def _values(path: Path) -> Iterator[_Value]:
                 constants.clear()
             elif comma and window.text[at : at + 1] == "]":
                 note = Wrong("row", "a comma after the last value", "JSON", "json.loose")
-            yield _Value(value, not array, note, line, partial(window.between, start, end))
+            text = partial(window.between, start, end)
+            yield _Value(value, not array, note, line, text, end - start)
             if array and not comma and window.text[at : at + 1] not in ("]", ""):
                 raise window.broken("expected , or ]", at)
             if at > BLOCK_BYTES:

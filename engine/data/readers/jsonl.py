@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tunewright.engine.data.readers.block import (
     BLOCK_BYTES,
+    MOST_PASSED,
     MOST_ROW_BYTES,
     Block,
     RawRow,
@@ -34,6 +35,9 @@ def read_blocks(path: Path) -> Iterator[Block]:
                 if not end:
                     holding += len(piece)
                     passing = passing or holding > MOST_ROW_BYTES
+                    if holding > MOST_PASSED:
+                        yield _too_long(line, MOST_PASSED, "; nothing after it is read")
+                        return
                     if passing:
                         held.clear()
                     else:
@@ -61,6 +65,7 @@ def read_blocks(path: Path) -> Iterator[Block]:
         yield Block(line, b"".join(held))
 
 
-def _too_long(line: int) -> Block:
-    wrong = Wrong("row", f"a line of over {MOST_ROW_BYTES >> 20} MB", "a row of text", "row.huge")
+def _too_long(line: int, most: int = MOST_ROW_BYTES, more: str = "") -> Block:
+    found = f"a line of over {most >> 20} MB{more}"
+    wrong = Wrong("row", found, "a row of text", "row.huge")
     return Block(line, made=(RawRow(line, None, wrong),))

@@ -16,6 +16,7 @@ from tunewright.engine.data.shapes.shape import (
     text_wrong,
     told,
 )
+from tunewright.engine.data.shapes.turns import history_turns
 
 
 def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
@@ -47,18 +48,11 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
         if not isinstance(value, str):
             wrong.append(Wrong(field, told(value), "text or nothing"))
     turns = [(Message("system", system), "system")] if system and not wrong else []
-    if not isinstance(history, list):
-        wrong.append(Wrong("history", told(history), "a list of [question, answer] pairs"))
-        history = []
-    for index, pair in enumerate(history):
-        field = f"history[{index}]"
-        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(p, str) for p in pair):
-            turns += [
-                (Message("user", pair[0]), f"{field}[0]"),
-                (Message("assistant", pair[1]), f"{field}[1]"),
-            ]
-        else:
-            wrong.append(Wrong(field, told(pair), "a [question, answer] pair"))
+    before = history_turns(history, "history")
+    if isinstance(before, Wrong):
+        wrong.append(before)
+    else:
+        turns += before
     if wrong or not (isinstance(instruction, str) and isinstance(output, str)):
         return wrong
     user = f"{instruction}\n\n{given}" if given.strip() else instruction

@@ -8,16 +8,18 @@ from typing import Any
 from tunewright.engine.data.example import Message
 from tunewright.engine.data.readers.block import Wrong
 from tunewright.engine.data.shapes.shape import Names, Normal, Parsed, told
-from tunewright.engine.data.shapes.turns import Turns, parse_tools, parse_turns
+from tunewright.engine.data.shapes.turns import Turns, parse_tools, parse_turn, parse_turns
 
 _SYSTEM = ("system", "system_prompt", "systemInstruction", "system_instruction")
 _TOOLS = ("tools", "functions")
+_ANSWERS = ("answer", "response", "completion")
+_THOUGHT = ("reasoning", "reasoning_content")
 
 
 def beside(row: Mapping[str, Any]) -> dict[str, str]:
     """The names of what stands beside the turns: the system text, and the tools."""
     found = {}
-    for ours, names in (("system", _SYSTEM), ("tools", _TOOLS)):
+    for ours, names in (("system", _SYSTEM), ("tools", _TOOLS), ("answer", _ANSWERS)):
         name = next((name for name in names if name in row), None)
         if name is not None:
             found[ours] = name
@@ -26,9 +28,21 @@ def beside(row: Mapping[str, Any]) -> dict[str, str]:
 
 def parse_conversation(row: Mapping[str, Any], names: Names, turns: str) -> Parsed:
     """The turns of the field that `names` gives as `turns`, which end with an answer."""
-    parsed = with_system(row, names, row.get(names[turns]), names[turns], "assistant")
+    at = names[turns]
+    parsed = with_system(row, names, row.get(at), at, "assistant")
     if isinstance(parsed, list):
-        return parsed
+        if "answer" not in names or parsed[0].id not in ("answer.missing", "answer.last"):
+            return parsed
+        # The turns are what was asked, and the answer has a column of its own.
+        asked = with_system(row, names, row.get(at), at, "user")
+        answer = parse_turn(
+            {"role": "assistant", "content": row.get(names["answer"])}
+            | {key: row.get(key) for key in _THOUGHT},
+            names["answer"],
+        )
+        if isinstance(asked, list) or not isinstance(answer, Message):
+            return parsed
+        parsed = Turns((*asked.messages, answer), (*asked.fields, names["answer"]))
     tools = parse_tools(row.get(names["tools"]), names["tools"]) if "tools" in names else ()
     if isinstance(tools, Wrong):
         return [tools]

@@ -25,7 +25,7 @@ _CALL = re.compile(r"\A<functioncall>\s*(\{.*\})\s*\Z", re.DOTALL)
 _QUOTED = re.compile(r"'(\{.*\})'", re.DOTALL)
 
 
-DIALOGUES = ("text", "dialogue", "dialog", "conversation", "chat")
+DIALOGUES = ("text", "dialogue", "dialog", "conversation", "chat", "transcript")
 
 
 def is_dialogue(text: Any) -> bool:

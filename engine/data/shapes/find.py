@@ -51,7 +51,7 @@ SHAPES: tuple[Shape, ...] = (
     text.SHAPE,
 )
 # Objects whose own keys say what shape a row has.
-_OPENED = ("translation", "data", "fields", "question")
+_OPENED = ("translation", "data", "fields", "question", "messages", "conversations")
 # Signatures of rows that are remembered; rows of a sane set have a handful.
 _MOST_SIGNATURES = 4096
 
@@ -233,7 +233,8 @@ def suggested(row: Any) -> str:
     """How the fields of such a row could be named: its first text, and its longest other one."""
     texts: list[str] = []
     if isinstance(row, dict):
-        simple = (str(key) for key, value in row.items() if isinstance(value, str))
+        texts_of = ((k, v) for k, v in row.items() if isinstance(v, str))
+        simple = (str(key) for key, value in texts_of if not reward.is_number(value))
         texts = [key for key in simple if not _ABOUT.search(key.lower()) and _plain(key)][:20]
     if len(texts) < 2:
         return "--format prompt_completion:prompt=NAME,completion=NAME"

@@ -27,6 +27,8 @@ def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
             return names, 0.7
         if name == "messages":
             return names, 1.0
+        if isinstance(turns, dict) and isinstance(turns.get("role"), list):
+            return names, 0.9
         if isinstance(first, dict) and (set(ROLE_KEYS) & first.keys() or is_pair(first)):
             return names, 0.9
     tree = row.get("prompt")

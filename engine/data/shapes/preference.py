@@ -51,7 +51,7 @@ def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
         return names | {"prompt": "input"}, sure
     prompt = alias(row, ASKED, (str, list))
     names |= {} if prompt is None else {"prompt": prompt}
-    for name in ("conversations", "messages"):
+    for name in ("conversations", "messages", "trajectory"):
         if isinstance(row.get(name), list):
             names |= {"conversations": name}
             break

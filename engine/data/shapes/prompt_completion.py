@@ -17,26 +17,37 @@ from tunewright.engine.data.shapes.shape import (
     text_wrong,
     told,
 )
-from tunewright.engine.data.shapes.turns import parse_tools, parse_turns, written_calls
+from tunewright.engine.data.shapes.turns import (
+    decoded,
+    history_turns,
+    parse_tools,
+    parse_turns,
+    written_calls,
+)
 
 ASKED = (
-    "prompt", "question", "query", "instruction", "user", "human", "input", "problem", "inputs",
+    "inputs_pretokenized", "prompt", "question", "query", "instruction", "user", "human", "input",
+    "problem", "inputs",
     "source", "context", "article", "document", "dialogue", "sentence", "input_text", "src",
     "user_message", "user_input", "customer", "customer_message", "utterance", "message", "request",
     "problem_statement", "task", "nl", "text_in", "source_text", "text", "content", "transcript",
-    "report",
+    "report", "docstring", "func_documentation_string", "message_1", "title",
 )  # fmt: skip
 ANSWERED = (
-    "completion", "answer", "response", "output", "assistant", "reply", "solution", "target",
+    "targets_pretokenized", "completion", "answer", "response", "output", "assistant", "reply",
+    "solution", "generated_solution", "target",
     "targets", "outputs", "summary", "bot", "gpt", "highlights", "translation", "answers",
     "output_text", "tgt", "sql", "correct_answer", "correct answer", "best_answer",
     "final_answer", "ideal", "expected_output", "expected", "ground_truth", "reference",
     "generation", "generated_text", "canonical_solution", "model_response", "assistant_response",
     "ai_response", "bot_response", "agent", "agent_response", "agent_reply", "reply_text",
-    "target_text", "code", "text_out", "headline",
+    "target_text", "code", "text_out", "headline", "solutions", "func_code_string", "message_2",
+    "answers_spans", "query",
 )  # fmt: skip
 # What a question is about, and what was thought before it was answered.
-_GIVEN = ("context", "passage", "knowledge", "contexts", "schema")
+_GIVEN = ("context", "passage", "knowledge", "contexts", "schema", "evidence")
+# What is to be done with all inputs of a task.
+_SYSTEM = ("system", "system_prompt", "definition")
 _THOUGHT = (
     "reasoning", "thinking", "reasoning_content", "rationale", "thought", "chain_of_thought",
     "complex_cot", "cot", "explanation_steps",
@@ -47,7 +58,13 @@ def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
     if "prompt" in row and "completion" in row:
         return {"prompt": "prompt", "completion": "completion", **_beside(row, "prompt")}, 1.0
     asked = alias(row, ASKED, (str, list))
+    if asked is None or asked == "title":
+        # NarrativeQA and others tell more of a question than its words.
+        inner = row.get("question")
+        asked = "question.text" if isinstance(inner, dict) and "text" in inner else asked
     answered = alias(row, ANSWERED, (str, list, dict, int, float))
+    if answered is None and asked == "prompt" and isinstance(row.get("label"), str):
+        answered = "label"
     if asked is None or answered is None or asked == answered:
         return None
     return {"prompt": asked, "completion": answered, **_beside(row, asked)}, 0.8
@@ -55,7 +72,8 @@ def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
 
 def _beside(row: Mapping[str, Any], asked: str) -> dict[str, str]:
     found = {
-        "system": alias(row, ("system", "system_prompt"), (str, type(None))),
+        "system": alias(row, _SYSTEM, (str, type(None))),
+        "history": alias(row, ("history",), (list, type(None))),
         "given": alias(row, _GIVEN, (str, type(None))),
         "thought": alias(row, _THOUGHT, (str, type(None))),
         "tools": alias(row, ("tools", "functions"), (str, list, type(None))),
@@ -71,6 +89,9 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
         return [tools]
     if isinstance(prompt, list) and isinstance(completion, (list, dict, str)):
         return _as_turns(prompt, completion, asked_at, answered_at, tools)
+    if answered_at == "solutions" and isinstance(completion, str) and completion[:1] == "[":
+        # APPS has all of them as JSON in a text.
+        completion = decoded(completion)
     completion = _answer_of(completion)
     if completion is _NONE:
         told_none = Wrong(answered_at, "no answer to this question", "an answer", "answer.none")
@@ -96,7 +117,10 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
     calls = written_calls(completion) if tools else ()
     if calls:
         answer = Message("assistant", "", thought or None, calls)
-    pairs = [(Message("user", prompt), asked_at), (answer, answered_at)]
+    before = history_turns(row.get(names["history"]), "history") if "history" in names else []
+    if isinstance(before, Wrong):
+        return [before]
+    pairs = [*before, (Message("user", prompt), asked_at), (answer, answered_at)]
     if system:
         pairs.insert(0, (Message("system", system), names["system"]))
     return Normal("conversation", tuple(p[0] for p in pairs), tuple(p[1] for p in pairs), tools)
@@ -110,6 +134,11 @@ def _as_turns(
         last: list[Any] = [{"role": "assistant", "content": completion}]
     else:
         last = completion if isinstance(completion, list) else [completion]
+    if prompt and all(isinstance(turn, str) for turn in prompt):
+        # The last one is what is answered.
+        roles = ("user", "assistant")
+        whose = [roles[(len(prompt) - at + 1) % 2] for at in range(len(prompt))]
+        prompt = [{"role": r, "content": c} for r, c in zip(whose, prompt, strict=True)]
 
     def named(field: str) -> str:
         """The place in the prompt, or beyond its end in the completion."""
@@ -133,6 +162,7 @@ def _as_turns(
 _AT = re.compile(r"\[(\d+)\](.*)", re.DOTALL)
 
 
+_SAID = ("text", "value", "input_text", "spans", "human_readable")
 # Of a question that nothing answers, as SQuAD 2 has them on purpose.
 _NONE = object()
 
@@ -141,7 +171,7 @@ def _answer_of(value: Any) -> Any:
     """The text of answers as question sets have them: {"text": ["…"]}, {"value": "…"}, the first of
     a list of either or of texts, yes and no, a number."""
     if isinstance(value, dict):
-        name = next((name for name in ("text", "value", "input_text") if name in value), None)
+        name = next((name for name in _SAID if name in value), None)
         return value if name is None else _answer_of(value[name])
     if isinstance(value, list):
         return _answer_of(value[0]) if value else _NONE
@@ -155,7 +185,7 @@ SHAPE = Shape(
     kind="conversation",
     title="a prompt and its completion",
     needs=("prompt", "completion"),
-    reads=("prompt", "completion", "system", "given", "thought", "tools"),
+    reads=("prompt", "completion", "system", "given", "thought", "tools", "history"),
     turns=("prompt", "completion"),
     bind=_bind,
     parse=_parse,

@@ -66,11 +66,16 @@ def _by_name(value: Any) -> int | None:
     return next((at for at, known in enumerate(names) if said in known or end in known), None)
 
 
+def _by_choice(value: Any) -> int | None:
+    """An index where it is a number, else a name."""
+    return _by_index(value) if isinstance(value, int) else _by_name(value)
+
+
 _JUDGES: dict[str, Judge] = {
     "better_response_id": _by_index, "chosen_index": _by_index, "preferred_index": _by_index,
     "preference_strength": _by_strength, "overall_preference": _by_strength,
     "winner": _by_name, "preferred": _by_name, "better": _by_name, "verdict": _by_name,
-    "choice": _by_name, "preference": _by_number, "labels": _by_shp,
+    "choice": _by_choice, "preference": _by_number, "labels": _by_shp,
 }  # fmt: skip
 
 
@@ -87,16 +92,25 @@ def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
         judged = isinstance(first, dict) and _judged_by(first) is not None
         if judged and any(name in first for name in _SAID):
             return {"answers": listed, **beside}, 0.8
+    two = row.get("summaries")
+    if isinstance(two, list) and len(two) == 2 and "choice" in row and "info" in row:
+        # Summaries that people compared: what was summarised stands beside its title.
+        return {
+            "first": "summaries[0].text",
+            "second": "summaries[1].text",
+            "judge": "choice",
+            "prompt": "info.post",
+        }, 0.8
     for names in _COLUMNS:
         pair = [alias(row, (name,), (str, list)) for name in names]
         judge = alias(row, tuple(_JUDGES), (str, int, float))
         scores = _scores_beside(row, names)
         if None in pair or (judge is None and not scores):
             continue
-        two = {"first": str(pair[0]), "second": str(pair[1])}
+        both = {"first": str(pair[0]), "second": str(pair[1])}
         if judge is not None:
-            return {**two, "judge": judge, **beside}, 0.8
-        return {**two, "score_first": scores[0], "score_second": scores[1], **beside}, 0.8
+            return {**both, "judge": judge, **beside}, 0.8
+        return {**both, "score_first": scores[0], "score_second": scores[1], **beside}, 0.8
     return None
 
 

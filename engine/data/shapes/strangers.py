@@ -30,6 +30,12 @@ def _list_of(row: Mapping[str, Any], names: tuple[str, ...], kinds: tuple[type, 
     )
 
 
+def _is_triplet(row: Mapping[str, Any]) -> bool:
+    if "positive" in row:
+        return any(name in row for name in ("anchor", "query", "negative"))
+    return all(name in row for name in ("query", "pos", "neg"))
+
+
 def _is_marked(row: Mapping[str, Any]) -> bool:
     if any(name in row for name in _ANSWERED):
         return False
@@ -104,6 +110,12 @@ STRANGERS = (
             and not any(name in row for name in _SAYING)
             and not any(isinstance(value, str) and key not in _PIXELS for key, value in row.items())
         ),
+    ),
+    Stranger(
+        "texts that fit one another and texts that do not",
+        "a question with its answer, or an answer that is better and one that is worse: these rows "
+        "train models that embed, not models that write",
+        _is_triplet,
     ),
     Stranger(
         "numbers alone",

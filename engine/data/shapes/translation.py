@@ -9,7 +9,12 @@ from typing import Any
 from tunewright.engine.data.example import Message
 from tunewright.engine.data.shapes.shape import Names, Normal, Parsed, Shape, text_wrong
 
-_CODE = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?")
+_CODE = re.compile(
+    r"[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?|(?i:english|german|french|spanish|italian|portuguese|dutch"
+    r"|polish|russian|ukrainian|czech|turkish|arabic|hebrew|persian|hindi|bengali|urdu|tamil|chinese"
+    r"|japanese|korean|vietnamese|thai|indonesian|swahili|greek|swedish|finnish|norwegian|danish"
+    r"|hungarian|romanian|bulgarian|catalan)"
+)
 # Words of two or three letters that name no language in a table.
 _NO_CODE = {
     "id",

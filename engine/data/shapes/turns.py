@@ -54,7 +54,9 @@ def parse_turns(turns: Any, field: str, ends: str = "assistant") -> Turns | list
     """Messages in order: perhaps a system turn, then user and assistant in turn, tool results after
     calls. `ends` "assistant": an answer last; "user": a prompt; "" anything."""
     if isinstance(turns, str) and turns.lstrip()[:1] == "[":
-        turns = _decoded(turns)
+        turns = decoded(turns)
+    if isinstance(turns, dict):
+        turns = _by_columns(turns)
     if not isinstance(turns, list) or not turns:
         id = "turns.empty" if turns in ([], None) else "field.type"
         return [Wrong(field, told(turns), "a list of turns with role and content", id)]
@@ -94,12 +96,38 @@ def parse_turns(turns: Any, field: str, ends: str = "assistant") -> Turns | list
     return _in_order(messages, fields, _role_key(turns), ends)
 
 
-def _decoded(text: str) -> Any:
+def _by_columns(turns: Mapping[str, Any]) -> Any:
+    """Turns as `datasets` stores a sequence of objects: a list a field."""
+    columns = [value for value in turns.values() if isinstance(value, list)]
+    if len(columns) != len(turns) or len({len(column) for column in columns}) != 1:
+        return turns
+    return [dict(zip(turns, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def decoded(text: str) -> Any:
     """Turns that a table holds as JSON text."""
     try:
         return msgspec.json.decode(text.encode("utf-8", "surrogatepass"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return text
+
+
+def history_turns(history: Any, field: str) -> list[tuple[Message, str]] | Wrong:
+    """Earlier turns as ChatGLM's and LLaMA-Factory's sets have them: pairs of question and answer;
+    each message with its field."""
+    if history is None:
+        return []
+    if not isinstance(history, list):
+        return Wrong(field, told(history), "a list of [question, answer] pairs")
+    turns: list[tuple[Message, str]] = []
+    for index, pair in enumerate(history):
+        at = f"{field}[{index}]"
+        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(p, str) for p in pair):
+            turns.append((Message("user", pair[0]), f"{at}[0]"))
+            turns.append((Message("assistant", pair[1]), f"{at}[1]"))
+        else:
+            return Wrong(at, told(pair), "a [question, answer] pair")
+    return turns
 
 
 def is_pair(turn: Mapping[str, Any]) -> bool:
@@ -161,7 +189,7 @@ def _parts_apart(
             yield result, at, f"{at}.{key}[{index}].content"
         elif isinstance(part.get("value"), str):
             # LLaMA-Factory has the whole call as JSON text.
-            calls.append(_decoded(part["value"]))
+            calls.append(decoded(part["value"]))
         else:
             arguments = inner.get("input", inner.get("args", inner.get("arguments", {})))
             call = {"name": inner.get("name"), "arguments": arguments}

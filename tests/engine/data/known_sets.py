@@ -1143,6 +1143,139 @@ SETS: dict[str, Known] = {
         "rendered",
         "a",
     ),
+    "p3": Known(
+        {"inputs": [3, 4], "inputs_pretokenized": "q", "targets": [5], "targets_pretokenized": "a"},
+        "prompt_completion",
+        "a",
+    ),
+    "natural instructions": Known(
+        {"id": "t", "definition": "Answer.", "inputs": "q", "targets": "a"},
+        "prompt_completion",
+        "a",
+    ),
+    "flan": Known({"inputs": "q", "targets": "a", "task": "t"}, "prompt_completion", "a"),
+    "openai evals": Known(
+        {"input": [{"role": "system", "content": "s"}, user("q")], "ideal": "a"},
+        "prompt_completion",
+        "a",
+    ),
+    "chatglm history": Known(
+        {"prompt": "q", "response": "a", "history": [["x", "y"]]}, "prompt_completion", "a", "q"
+    ),
+    "eli5": Known(
+        {"q_id": "1", "title": "q", "selftext": "", "answers": {"text": ["a", "b"], "score": [3]}},
+        "prompt_completion",
+        "a",
+    ),
+    "narrative qa": Known(
+        {
+            "document": {"id": "d", "text": "long"},
+            "question": {"text": "q", "tokens": ["q"]},
+            "answers": [{"text": "a", "tokens": ["a"]}, {"text": "b", "tokens": ["b"]}],
+        },
+        "prompt_completion",
+        "a",
+    ),
+    "drop": Known(
+        {
+            "section_id": "n",
+            "passage": "A story.",
+            "question": "q",
+            "answers_spans": {"spans": ["a", "a"], "types": ["span", "span"]},
+        },
+        "prompt_completion",
+        "a",
+        "A story.",
+    ),
+    "spider as the hub has it": Known(
+        {"db_id": "d", "query": "SELECT 1", "question": "q", "question_toks": ["q"]},
+        "prompt_completion",
+        "SELECT 1",
+    ),
+    "wikisql": Known(
+        {"phase": 1, "question": "q", "sql": {"human_readable": "SELECT", "sel": 3}},
+        "prompt_completion",
+        "SELECT",
+    ),
+    "apps": Known(
+        {"problem_id": 0, "question": "q", "solutions": '["a", "b"]', "difficulty": "x"},
+        "prompt_completion",
+        "a",
+    ),
+    "camel": Known(
+        {"role_1": "Chemist_RoleType.ASSISTANT", "topic;": "t", "message_1": "q", "message_2": "a"},
+        "prompt_completion",
+        "a",
+    ),
+    "openmathinstruct": Known(
+        {"problem": "q", "generated_solution": "a", "expected_answer": "4"},
+        "prompt_completion",
+        "a",
+    ),
+    "turns of a context": Known(
+        {"context": ["x", "y", "q"], "response": "a"}, "prompt_completion", "a", "q"
+    ),
+    "tldr": Known({"prompt": "POST: q TL;DR:", "label": " a"}, "prompt_completion", " a"),
+    "tldr comparisons": Known(
+        {
+            "info": {"id": "t", "post": "q", "title": "T"},
+            "summaries": [{"text": PAIR[1], "policy": "x"}, {"text": PAIR[0], "policy": "y"}],
+            "choice": 1,
+            "worker": "w",
+        },
+        "ranked",
+        PAIR[0],
+        "q",
+        PAIR[1],
+    ),
+    "helpsteer3": Known(
+        {
+            "domain": "code",
+            "context": [user("q")],
+            "response1": PAIR[0],
+            "response2": PAIR[1],
+            "overall_preference": -2,
+        },
+        "ranked",
+        PAIR[0],
+        "q",
+        PAIR[1],
+    ),
+    "ultrainteract": Known(
+        {
+            "trajectory": [{"from": "user", "value": "q"}],
+            "chosen": PAIR[0],
+            "rejected": PAIR[1],
+        },
+        "preference",
+        PAIR[0],
+        "q",
+        PAIR[1],
+    ),
+    "sharegpt items": Known(
+        {"id": "1", "items": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]},
+        "sharegpt",
+        "a",
+    ),
+    "turns by columns": Known(
+        {"conversations": {"from": ["human", "gpt"], "value": ["q", "a"]}}, "sharegpt", "a"
+    ),
+    "messages by columns": Known(
+        {"messages": {"role": ["user", "assistant"], "content": ["q", "a"]}}, "messages", "a"
+    ),
+    "an answer beside its turns": Known(
+        {"messages": [user("q")], "reasoning": "hm", "answer": "a", "model": "m"}, "messages", "a"
+    ),
+    "languages by name": Known({"english": "Good day", "german": "Guten Tag"}, "translation",
+                               "Guten Tag"),
+    "red team": Known(
+        {"transcript": "\n\nHuman: q\n\nAssistant: a", "rating": 1, "num_params": "52B"},
+        "dialogue",
+        "a",
+    ),
+    "triplets": Known(
+        {"anchor": "q", "positive": "a", "negative": "b"}, None, not_read="shape.stranger"
+    ),
     "plain text": Known({"text": "A story.", "url": "u", "timestamp": "t"}, "text"),
     "the pile": Known({"text": "A story.", "meta": {"pile_set_name": "x"}}, "text"),
     "fineweb": Known(

@@ -387,3 +387,69 @@ def test_files_of_a_folder_that_are_not_read_are_told(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("about")
     [finding] = [f for f in check_data(tmp_path).findings if f.id == "file.left-out"]
     assert [Path(place.file).name for place in finding.places] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("name", ["d.txt", "d.csv", "d.json", "d.parquet", "d.arrow"])
+def test_long_rows_are_held_a_few_at_a_time(tmp_path: Path, name: str) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    # 40 rows of a mebibyte: no block may hold them all.
+    rows = [{"text": f"{n} " + "word " * 200_000} for n in range(40)]
+    path = tmp_path / name
+    table = pyarrow.Table.from_pylist(rows)
+    if name == "d.parquet":
+        pyarrow.parquet.write_table(table, path)
+    elif name == "d.arrow":
+        with pyarrow.ipc.new_file(str(path), table.schema) as writer:
+            writer.write_table(table)
+    else:
+        made = {
+            "d.txt": lambda: "".join(row["text"] + "\n" for row in rows).encode(),
+            "d.csv": lambda: csv_of(rows, ","),
+            "d.json": lambda: json.dumps(rows).encode(),
+        }[name]()
+        path.write_bytes(made)
+    [source] = find_sources(path)
+    counts = [len(list(block.rows())) for block in source.blocks()]
+    assert sum(counts) == 40
+    assert max(counts) <= 33
+
+
+@pytest.mark.parametrize("name", ["d.txt", "d.csv", "d.jsonl"])
+def test_a_line_that_never_ends_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    from tunewright.engine.data.readers import delimited, documents
+
+    for module in (jsonl, documents, delimited):
+        monkeypatch.setattr(module, "MOST_ROW_BYTES", 1 << 16)
+    for module in (jsonl, documents):
+        monkeypatch.setattr(module, "MOST_PASSED", 1 << 18)
+    path = tmp_path / f"{name}.gz"
+    path.write_bytes(gzip.compress(b'first line, of "x"\n' + bytes(64 << 20)))
+    [source] = find_sources(path)
+    wrong = [row.wrong for block in source.blocks() for row in block.rows() if row.wrong]
+    assert wrong
+    assert "nothing after it is read" in wrong[-1].found
+
+
+def test_a_folder_that_may_not_be_read_is_not_left_out_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    (tmp_path / "a.jsonl").write_bytes(LINES)
+    (tmp_path / "shut").mkdir()
+    scandir = os.scandir
+
+    def shut(path: object = ".") -> Any:
+        # Root may read anything, so that rights alone prove nothing.
+        if str(path).endswith("shut"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "scandir", shut)
+    with pytest.raises(Problem, match="shut") as caught:
+        find_sources(tmp_path)
+    assert caught.value.why == "Permission denied"

@@ -13,11 +13,13 @@ from known_sets import SETS, Known
 from tunewright.engine.data.divided import write_split
 from tunewright.engine.data.fixed import write_fixed
 from tunewright.engine.data.inspect import check_data
+from tunewright.engine.data.prepared import look_at_data, read_split
 from tunewright.engine.data.previewed import preview
 from tunewright.engine.data.read import read_examples
 from tunewright.engine.data.shapes.find import Finder, parse_row
 from tunewright.engine.data.shapes.shape import Normal
 from tunewright.engine.data.tokens import Renderer
+from tunewright.engine.session import DataInput, Inputs
 from tunewright.hardware.errors import Problem
 
 READ = {name: known for name, known in SETS.items() if known.not_read is None}
@@ -92,11 +94,21 @@ def test_every_verb_takes_them(known: Known, tmp_path: Path, tiny_model: Path) -
         before.chosen,
         before.rejected,
     )
-    if len({repr(parse_row(row, Finder().find(row))) for row in copies(known.row)}) > 1:
+    different = len({repr(parse_row(row, Finder().find(row))) for row in copies(known.row)}) > 1
+    if different:
         division = write_split(path, tmp_path / "split", 0.2, 1)
         assert division.train_rows + division.eval_rows == len(WORDS)
-    if before.kind == "conversation":
-        assert len(read_examples(path).examples) == len(WORDS)
+    if before.kind != "conversation":
+        return
+    assert len(read_examples(path).examples) == len(WORDS)
+    # A plan counts the tokens of every row; the tiny model's template knows no tools.
+    calls = any(message.tool_calls for message in before.messages)
+    if different and not calls:
+        inputs = Inputs(name="t", model=str(tiny_model), data=DataInput(path=str(path)))
+        read_split.cache_clear()
+        _, facts, _ = look_at_data(inputs, tmp_path, tiny_model, None)
+        assert facts.rows + facts.eval_rows == len(WORDS)
+        assert 0 < facts.trained_tokens < facts.train_tokens
 
 
 def test_what_can_be_read_in_two_ways_says_so_and_how(tmp_path: Path) -> None:
@@ -149,3 +161,16 @@ def test_tables_hold_the_same_sets(tmp_path: Path) -> None:
             )
         report = check_data(path)
         assert (report.format, report.facts.usable_rows) == (known.shape, 1), name
+
+
+@pytest.mark.parametrize("name", ["nectar", "hh-rlhf", "openai preference", "kto mix", "helpsteer"])
+def test_answers_alone_are_trained_on_as_the_cure_says(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text(json.dumps(SETS[name].row) + "\n")
+    with pytest.raises(Problem, match="another kind of training") as caught:
+        read_examples(path)
+    assert "--fix unify" in caught.value.cure
+    write_fixed(path, ["unify"], tmp_path / "answers.jsonl")
+    asked = caught.value.cure.partition("--format ")[2]
+    [example] = read_examples(tmp_path / "answers.jsonl", asked).examples
+    assert example.messages[-1].content == SETS[name].answer

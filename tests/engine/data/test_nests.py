@@ -133,3 +133,24 @@ def test_a_table_has_rows_and_no_lines(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
     [empty] = [f for f in check_data(path).findings if f.id == "answer.empty"]
     assert (empty.places[0].line, str(empty.places[0])) == (3, f"{path} row 3:completion")
+
+
+def test_turns_with_one_id_are_a_conversation(tmp_path: Path) -> None:
+    said = [
+        ("1", "user", "q"),
+        ("2", "user", "r"),
+        ("1", "assistant", "a"),
+        ("2", "assistant", "b"),
+    ]
+    rows = [{"conversation_id": i, "role": role, "content": text} for i, role, text in said]
+    path = tmp_path / "turns.jsonl"
+    path.write_text(lines_of(rows))
+    found = read_examples(path).examples
+    assert [[m.content for m in e.messages] for e in found] == [["q", "a"], ["r", "b"]]
+    assert [(e.place.line, e.place.row) for e in found] == [(1, 1), (2, 2)]
+    table = tmp_path / "turns.csv"
+    table.write_text("session_id,sender,message\n" + "".join(f"{i},{r},{t}\n" for i, r, t in said))
+    assert len(read_examples(table).examples) == 2
+    # Where each turn has an id of its own nothing holds them together.
+    path.write_text(lines_of([{**row, "conversation_id": n} for n, row in enumerate(rows)]))
+    assert [row.value["content"] for row in raw(path)] == ["q", "r", "a", "b"]
