@@ -59,6 +59,11 @@ def usable(session: Path, base: Environment) -> float:
     return seconds_until([PROGRAM, "--session", str(session)], "enter next", base)
 
 
+def live(session: Path, base: Environment) -> float:
+    """Until the machine has been read, too, and stands in the pane: its live content."""
+    return seconds_until([PROGRAM, "--session", str(session)], " free", base)
+
+
 def hello(base: Environment) -> float:
     return seconds_until([sys.executable, "-c", HELLO], "hello there", base)
 
@@ -389,6 +394,8 @@ def bench_screen(
         )
         ours, plain, told = pairs(lambda: usable(session, base), lambda: hello(base), 9)
         row("usable paint / Textual hello (s)", ours, plain, told)
+        ours, plain, told = pairs(lambda: live(session, base), lambda: hello(base), 9)
+        row("... with the machine read / hello (s)", ours, plain, told)
         # A machine that is not here has no live values.
         still = ("--hardware", "RTX 4090")
         for key, name, words in (("2", "idle Goal", still), ("1", "live Machine", ())):
