@@ -12,6 +12,7 @@ import msgspec
 from tunewright.engine.decide.answers import Answers
 from tunewright.engine.decide.case import FEW, Case, case_of
 from tunewright.engine.decide.facts import Facts
+from tunewright.engine.decide.guide import TRAINS
 from tunewright.engine.decide.questions import BY_ID, QUESTIONS, Question, fact_answer
 from tunewright.engine.decide.settle import decided, settle
 
@@ -59,7 +60,7 @@ def _first(answers: Answers, facts: Facts) -> str | None:
 def outcome(case: Case) -> Hashable:
     """What the questions are asked for: the verdict, and whether preference training follows."""
     verdict = settle(case)
-    trains = verdict in _TRAINS
+    trains = verdict in TRAINS
     return verdict, trains and (case.pairs or 0) >= FEW
 
 
@@ -109,7 +110,7 @@ def _completions(answers: Answers, facts: Facts, leaving: str | None = None) -> 
                 id
                 for id in ids
                 if id not in _DECISIVE
-                and (alone is None or (id == "preference_pairs" and alone in _TRAINS))
+                and (alone is None or (id == "preference_pairs" and alone in TRAINS))
             ],
         )
 
@@ -118,8 +119,6 @@ def _answered(answers: Answers, ids: list[str]) -> Iterator[Answers]:
     for values in product(*([None, *_representatives(id)] for id in ids)):
         yield msgspec.structs.replace(answers, **dict(zip(ids, values, strict=True)))
 
-
-_TRAINS = ("fine_tune", "fine_tune_rag")
 
 # The questions that the deciding rules read.
 _DECISIVE = ("external_lookup", "prompting", "knowledge")

@@ -17,6 +17,9 @@ TITLES: dict[Verdicts, str] = {
     "collect_data": "Collect data first",
 }
 
+# The verdicts that lead to a training.
+TRAINS: tuple[Verdicts, ...] = ("fine_tune", "fine_tune_rag")
+
 
 class Approach(msgspec.Struct, frozen=True):
     """One approach and what it asks of a person: once, and for as long as it is used."""

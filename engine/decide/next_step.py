@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tunewright.engine.decide.answers import Answers
 from tunewright.engine.decide.case import ENOUGH, FEW, Case
-from tunewright.engine.decide.guide import Verdicts
+from tunewright.engine.decide.guide import TRAINS, Verdicts
 from tunewright.engine.decide.questions import BY_ID
 from tunewright.engine.decide.verdict import Confidence, NextStep
 from tunewright.engine.evidence.given import is_endpoint
@@ -59,7 +59,7 @@ def next_step(
         again += f" --answers {shlex.quote(named.answers)}"
     measure = f"{again} --data {data} --model {model}"
     severe = [trouble for trouble in case.facts.troubles if trouble.severe]
-    if severe and verdict in ("collect_data", "fine_tune", "fine_tune_rag"):
+    if severe and verdict in ("collect_data", *TRAINS):
         first = severe[0]
         if first.id == "leaked":
             return NextStep(

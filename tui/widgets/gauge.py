@@ -93,7 +93,8 @@ def gauge_line(
     """
     width = max(width, NARROWEST)
     style = STYLES[verdict]
-    head, tail, room = _words(plain(name), expected, safe, free, total, verdict, width)
+    wordings = _wordings(plain(name), expected, safe, free, total, verdict)
+    head, tail, room = _fitting(wordings, verdict, width)
     line = Text(head, no_wrap=True)
     line.append("[")
     for mark in bar(gauge_parts(expected, safe, free, total), room):
@@ -105,18 +106,12 @@ def gauge_line(
     return line
 
 
-def _words(
-    name: str,
-    expected: int,
-    safe: int,
-    free: int,
-    total: int | None,
-    verdict: Verdict,
-    width: int,
+def _fitting(
+    wordings: Iterator[tuple[str, str]], verdict: Verdict, width: int
 ) -> tuple[str, str, int]:
     """What stands before and behind the bar, and the cells that are left for it: the most words
     that leave a readable bar, else the fewest."""
-    for head, tail in _wordings(name, expected, safe, free, total, verdict):
+    for head, tail in wordings:
         room = width - Text(head).cell_len - 2 - len(tail)
         if room >= (_BAR if "   " in tail else min(_BAR, width // 3)):
             return head, tail, room
@@ -129,6 +124,7 @@ def _words(
 def _wordings(
     name: str, expected: int, safe: int, free: int, total: int | None, verdict: Verdict
 ) -> Iterator[tuple[str, str]]:
+    """Words before and behind the bar, the longest first."""
     amount, said = {
         "fits": (free - safe, "{} to spare"),
         "tight": (safe - free, "safe bound {} over"),

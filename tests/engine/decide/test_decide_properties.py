@@ -16,10 +16,12 @@ from measured_figures import figures
 from tunewright.engine.decide.answers import Answers
 from tunewright.engine.decide.asking import JUDGED, next_question, outcome
 from tunewright.engine.decide.case import case_of
-from tunewright.engine.decide.decide import decide, stance, with_change
+from tunewright.engine.decide.decide import decide
 from tunewright.engine.decide.facts import Facts
 from tunewright.engine.decide.questions import BY_ID, fact_answer
 from tunewright.engine.decide.settle import fired, settle
+from tunewright.engine.decide.stance import stance
+from tunewright.engine.decide.would_change import with_change
 
 KNOWN: dict[str, tuple[Any, ...]] = {
     "external_lookup": (True, False),

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import jobs
 import msgspec
-from jobs import FACTS as FACTS
 from tiny import HIDDEN, INTERMEDIATE, LAYERS, TinyData
 
 from tunewright.engine.data.example import DataFacts
@@ -29,6 +29,15 @@ from tunewright.hardware.shapes import Linear, ModelShape
 from tunewright.hardware.snapshot import Host, Snapshot
 
 E = TypeVar("E")
+
+FACTS = msgspec.structs.replace(
+    jobs.FACTS,
+    train_tokens=2200,
+    trained_tokens=1300,
+    length_max=56,
+    answer_p95=28,
+    answer_max=30,
+)
 
 SHAPE = ModelShape(
     model_type="llama",
