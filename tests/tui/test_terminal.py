@@ -438,3 +438,27 @@ def test_nothing_is_written_in_the_colour_of_the_background(
         for sequence in _SGR.findall(terminal.sent):
             said = {int(p) for p in sequence.split(b";") if p}
             assert not said & unreadable or (said & FRONTS and said & BACKS), sequence
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [("5?", "How, and does it fit?"), ("9x", "Delete"), ("\x10", "a command")],
+    ids=["help", "ask", "palette"],
+)
+def test_every_box_survives_one_cell(opened: Open, keys: str, text: str) -> None:
+    with opened() as terminal:
+        terminal.until("tiny │")
+        for key in keys:
+            terminal.press(key)
+            terminal.read(1)
+        terminal.until(text)
+        for size in ((1, 1), (39, 11), (2, 50), (200, 2), (200, 60)):
+            terminal.resize(*size)
+            terminal.read(0.3)
+        terminal.resize(80, 24)
+        terminal.until(text)
+        terminal.press("\x1b")
+        terminal.press("1")
+        terminal.until("[1 Machine]")
+        terminal.press("q")
+        assert terminal.ended() == 0
