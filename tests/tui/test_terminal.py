@@ -61,7 +61,8 @@ def codes(terminal: Terminal) -> set[int]:
 
 # Bold, dim, italic, underline, reverse, and their ends.
 PLAIN = {0, 1, 2, 3, 4, 7, 22, 23, 24, 27}
-SIXTEEN = {*range(30, 38), *range(90, 98), *range(40, 48), *range(100, 108), 39, 49}
+FRONTS, BACKS = {*range(30, 38), *range(90, 98)}, {*range(40, 48), *range(100, 108)}
+SIXTEEN = {*FRONTS, *BACKS, 39, 49}
 
 
 def test_no_color_sends_none(opened: Open) -> None:
@@ -418,3 +419,46 @@ def test_a_home_that_cannot_be_written_is_told_and_the_screens_still_open(
         terminal.press("q")
         assert terminal.ended() != 0
         assert "Traceback" not in terminal.shown
+
+
+@pytest.mark.parametrize(
+    ("background", "unreadable"),
+    [("0;15", {37, 97, 40, 100}), ("15;0", {30, 47, 107})],
+    ids=["light", "dark"],
+)
+def test_nothing_is_written_in_the_colour_of_the_background(
+    opened: Open, background: str, unreadable: set[int]
+) -> None:
+    with opened(COLORFGBG=background, TERM="xterm-16color") as terminal:
+        terminal.until("tiny │")
+        for key in "123456789?\x1b\x10":
+            terminal.press(key)
+            terminal.read(0.5)
+        # A cursor has both colours of its own; whatever leaves one to the terminal must suit it.
+        for sequence in _SGR.findall(terminal.sent):
+            said = {int(p) for p in sequence.split(b";") if p}
+            assert not said & unreadable or (said & FRONTS and said & BACKS), sequence
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [("5?", "How, and does it fit?"), ("9x", "Delete"), ("\x10", "a command")],
+    ids=["help", "ask", "palette"],
+)
+def test_every_box_survives_one_cell(opened: Open, keys: str, text: str) -> None:
+    with opened() as terminal:
+        terminal.until("tiny │")
+        for key in keys:
+            terminal.press(key)
+            terminal.read(1)
+        terminal.until(text)
+        for size in ((1, 1), (39, 11), (2, 50), (200, 2), (200, 60)):
+            terminal.resize(*size)
+            terminal.read(0.3)
+        terminal.resize(80, 24)
+        terminal.until(text)
+        terminal.press("\x1b")
+        terminal.press("1")
+        terminal.until("[1 Machine]")
+        terminal.press("q")
+        assert terminal.ended() == 0

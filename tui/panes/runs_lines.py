@@ -97,7 +97,7 @@ def detail_lines(one: Listed, width: int) -> list[Text]:
         parts.append(f"loss {loss} at step {one.step.step:,}")
         if view.alive and one.step.eta_seconds is not None and one.stage in ("train", ""):
             parts.append(f"left {duration(one.step.eta_seconds)} of training")
-    lines.append(Text(shorten(", ".join(parts), width)))
+    lines += wrapped(", ".join(parts), width, 2)
     ended = view.ended
     if view.alive:
         return [*lines, Text("enter watches it; it goes on whatever happens here", "bold")]
