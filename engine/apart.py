@@ -50,8 +50,13 @@ class Apart:
                 pool = self._pool = spawned(1)
                 self._pid = pool.submit(os.getpid).result()
         try:
-            return pool.submit(function, *arguments).result()
-        except (BrokenProcessPool, CancelledError, RuntimeError) as error:
+            future = pool.submit(function, *arguments)
+        except RuntimeError as error:
+            # It was stopped in between.
+            raise Left from error
+        try:
+            return future.result()
+        except (BrokenProcessPool, CancelledError) as error:
             if pool is not self._pool:
                 raise Left from error
             self.stop()

@@ -11,8 +11,8 @@ from tunewright.engine.text import counted, plain
 
 if TYPE_CHECKING:
     from tunewright.engine.data.example import Finding
-    from tunewright.engine.data.inspect import Report
     from tunewright.engine.data.previewed import Preview, Side
+    from tunewright.engine.data.verdict import Report
 
 # Places of a finding that are printed; --json has more.
 _SHOWN = 3

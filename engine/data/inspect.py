@@ -8,129 +8,38 @@ from __future__ import annotations
 
 import os
 import time
-from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from functools import lru_cache
 from pathlib import Path
-from shlex import quote
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
 from tunewright.engine.apart import spawned
+from tunewright.engine.data.block_checks import (
+    Done,
+    all_families,
+    alone,
+    first_shape,
+    look_at_block,
+)
 from tunewright.engine.data.checks.check import (
-    Family,
     Gatherer,
-    Hits,
-    Looked,
     Options,
-    families,
     kinds,
 )
-from tunewright.engine.data.checks.lengths import Lengths
-from tunewright.engine.data.checks.total import MOST_ROWS, SetFacts, Total
+from tunewright.engine.data.checks.total import MOST_ROWS, Total
 from tunewright.engine.data.example import Finding, Place
 from tunewright.engine.data.readers.block import Block, Side
-from tunewright.engine.data.shapes.find import Bound, Finder, parse_row, settle, shape_named
+from tunewright.engine.data.shapes.find import Bound, settle
 from tunewright.engine.data.sources import Source, find_sources, left_out
+from tunewright.engine.data.verdict import Report, judge, not_looked
 from tunewright.engine.text import agreeing
 
 # So many bytes are checked here before other processes are worth their start.
 _ALONE_BYTES = 6 << 20
 _WORKERS = 2
-Verdict = Literal["good", "look", "blocked"]
-
-
-class Report(msgspec.Struct, frozen=True):
-    """What was found in a data set. `format` is the shape of most rows (None: no row has one),
-    `confidence` how sure that is, and `because` by what.
-
-    `verdict`: "good", "look" (train if the warnings are wanted) or "blocked"; `advice` says what to
-    do next. `seconds` of CPU by family; `not_looked` is what no check looked for, and why.
-    """
-
-    files: tuple[str, ...]
-    rows: int
-    format: str | None
-    confidence: float
-    because: str
-    verdict: Verdict
-    advice: str
-    findings: tuple[Finding, ...]
-    facts: SetFacts
-    lengths: Lengths | None
-    seconds: dict[str, float]
-    not_looked: tuple[str, ...]
-
-
-class _Done(NamedTuple):
-    """One block, looked at."""
-
-    lines: array[int]
-    # As `Looked.number`; None: the lines.
-    numbers: array[int] | None
-    usable: int
-    shapes: Counter[str]
-    bounds: dict[str, Bound]
-    hits: Hits
-    parts: dict[str, Any]
-    seconds: dict[str, float]
-
-
-def look_at_block(block: Block, options: Options) -> _Done:
-    """All families over the rows of a block. Runs in any process."""
-    seconds: dict[str, float] = {}
-    start = time.process_time()
-    finder = _finder(options.format)
-    wanted = None if options.shape is None else shape_named(options.shape)
-    rows: list[Looked] = []
-    shapes: Counter[str] = Counter()
-    bounds: dict[str, Bound] = {}
-    usable = 0
-    lines, named = array("I"), False
-    for raw in block.rows():
-        lines.append(raw.line)
-        named = named or raw.row is not None
-        if raw.wrong is not None:
-            rows.append(Looked(raw.number, None, None, None, (raw.wrong,)))
-            continue
-        bound = finder.find(raw.value)
-        if bound is not None:
-            shapes[bound.shape.name] += 1
-            bounds.setdefault(bound.shape.name, bound)
-        parsed = parse_row(raw.value, bound, wanted)
-        notes = [] if raw.note is None else [raw.note]
-        if isinstance(parsed, list):
-            rows.append(Looked(raw.number, raw.value, bound, None, [*notes, *parsed]))
-        else:
-            usable += 1
-            rows.append(Looked(raw.number, raw.value, bound, parsed, notes))
-    seconds["reading"] = time.process_time() - start
-    hits = Hits()
-    parts: dict[str, Any] = {}
-    for family in _families():
-        if family.look is None or family.name in options.skip:
-            continue
-        start = time.process_time()
-        part = family.look(rows, hits, options)
-        if part is not None:
-            parts[family.name] = part
-        seconds[family.name] = time.process_time() - start
-    numbers = array("I", [row.number for row in rows]) if named else None
-    return _Done(lines, numbers, usable, shapes, bounds, hits, parts, seconds)
-
-
-# What a process finds out once: the shapes of rows by their keys, the files with checks.
-@lru_cache(maxsize=4)
-def _finder(asked: str) -> Finder:
-    return Finder(asked)
-
-
-@lru_cache(maxsize=1)
-def _families() -> tuple[Family, ...]:
-    return families()
 
 
 class Readable(Protocol):
@@ -163,7 +72,7 @@ class Inspection:
         self._most_rows = most_rows
         self.options = options
         self.named = named
-        self.total = Total(kinds(_families()), most_rows)
+        self.total = Total(kinds(all_families()), most_rows)
         self.stopped = False
         # Fixes and splits look at all rows alike, whatever split their file or document names.
         self.one_side = False
@@ -206,8 +115,8 @@ class Inspection:
             return "train"
         return source.side if source.side == "eval" or block.side is None else block.side
 
-    def _blocks(self, options: Options) -> Iterator[tuple[Readable, Side, _Done]]:
-        waiting: deque[tuple[Readable, Side, Future[_Done]]] = deque()
+    def _blocks(self, options: Options) -> Iterator[tuple[Readable, Side, Done]]:
+        waiting: deque[tuple[Readable, Side, Future[Done]]] = deque()
         pool: ProcessPoolExecutor | None = None
         seen = 0
         self._shape = options.shape
@@ -217,13 +126,13 @@ class Inspection:
                     side = self.side_of(source, block)
                     seen += len(block.lines) or 600 * len(block.made)
                     if pool is None and seen > _ALONE_BYTES and self._workers > 1:
-                        pool = spawned(self._workers, _alone)
+                        pool = spawned(self._workers, alone)
                     if self._shape is None:
                         # Not here where the first block is a row of 50 MB.
                         self._shape = (
-                            _first_shape(block, options)
+                            first_shape(block, options)
                             if pool is None
-                            else pool.submit(_first_shape, block, options).result()
+                            else pool.submit(first_shape, block, options).result()
                         )
                         options = msgspec.structs.replace(options, shape=self._shape)
                     if pool is None:
@@ -240,7 +149,7 @@ class Inspection:
             if pool is not None:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _take(self, source: Readable, side: Side, done: _Done) -> None:
+    def _take(self, source: Readable, side: Side, done: Done) -> None:
         total = self.total
         named = done.numbers is not None
         start = total.add_block(str(source.path), side, done.lines, named)
@@ -254,7 +163,7 @@ class Inspection:
         self._whole += len(done.lines)
         for name, seconds in done.seconds.items():
             self._seconds[name] = self._seconds.get(name, 0.0) + seconds
-        for family in _families():
+        for family in all_families():
             part = done.parts.get(family.name)
             if part is None or family.gather is None:
                 continue
@@ -270,7 +179,7 @@ class Inspection:
         found = settle(self._shapes, self._bounds, self._whole, self.options.format)
         total.extra["kind"] = None if found is None else found.bound.shape.kind
         for late in (False, True):
-            for family in _families():
+            for family in all_families():
                 if family.late is not late or family.gather is None:
                     continue
                 if family.name in self.options.skip:
@@ -297,7 +206,7 @@ class Inspection:
                 name: round(spent, 3)
                 for name, spent in sorted(self._seconds.items(), key=lambda item: -item[1])
             },
-            not_looked=_not_looked(self.options),
+            not_looked=not_looked(self.options),
         )
 
     def _about_files(self) -> Iterator[Finding]:
@@ -324,52 +233,6 @@ class Inspection:
                 fix="rename them, so that other tools read them too",
                 examples=tuple(f"it is {source.container}" for source in liars[:20]),
             )
-
-
-def _first_shape(block: Block, options: Options) -> str | None:
-    """The shape of most rows of the first block."""
-    finder = Finder(options.format)
-    counts = Counter(
-        bound.shape.name
-        for row in block.rows()
-        if row.wrong is None and (bound := finder.find(row.value)) is not None
-    )
-    return counts.most_common(1)[0][0] if counts else None
-
-
-def _alone() -> None:
-    """A worker is one of several: its tokenizer takes one core."""
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-
-
-def _not_looked(options: Options) -> tuple[str, ...]:
-    told = []
-    if options.names is None:
-        told.append("names of people, which only a model tells: --names MODEL (of spaCy)")
-    if options.tokenizer is None:
-        told.append("lengths in tokens and the chat template: --tokenizer MODEL")
-    told += [f"{name}: asked to be left out" for name in options.skip]
-    return tuple(told)
-
-
-def judge(findings: Sequence[Finding], facts: SetFacts, named: str) -> tuple[Verdict, str]:
-    """The verdict on a set, and what to do next in one sentence."""
-    errors = [f for f in findings if f.severity == "error"]
-    warnings = [f for f in findings if f.severity == "warn"]
-    if not facts.rows:
-        return "blocked", "there are no rows: name a file that has some"
-    if errors:
-        # Fixes that need a name from the person cannot be copied as they are.
-        ready = [[fix for fix in f.fixes if fix not in ("role", "rename")][:1] for f in errors]
-        fixes = list(dict.fromkeys(fix for some in ready for fix in some))
-        cure = f"tunewright data fix {quote(named)} " + " ".join(f"--fix {fix}" for fix in fixes)
-        first = errors[0]
-        return "blocked", (
-            f"do not train on it yet: {first.message}; " + (cure if fixes else first.fix)
-        )
-    if warnings:
-        return "look", f"it can be trained on; look first at: {warnings[0].message}"
-    return "good", f"{facts.distinct_rows:,} distinct rows and nothing of weight against them"
 
 
 def check_data(

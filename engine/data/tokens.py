@@ -8,7 +8,6 @@ template needs no `{% generation %}` marks.
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from tunewright.engine.data.bounds import Bound, Bounds
 from tunewright.engine.data.example import Example, Message
+from tunewright.engine.data.model_files import read_model_files
 from tunewright.engine.data.template import Template
 from tunewright.hardware.errors import Problem
 
@@ -82,40 +82,9 @@ class Renderer:
 
         A `Problem` when the folder has no fast tokenizer or none of the stop tokens is known.
         """
-        from tokenizers import Tokenizer
-
-        path = model_dir / "tokenizer.json"
-        if not path.is_file():
-            raise Problem(
-                f"{model_dir} has no tokenizer.json",
-                why="only fast tokenizers are read; older folders have tokenizer.model alone",
-                cure="load it once with transformers' AutoTokenizer and save it with "
-                "save_pretrained: that writes tokenizer.json",
-            )
-        try:
-            tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises bare Exception
-            raise Problem(
-                f"{path} is damaged",
-                why=str(error),
-                cure="fetch the tokenizer again",
-            ) from error
-        # Truncation or padding stored in the file would cut rows without a word.
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        config = _read_json(model_dir / "tokenizer_config.json")
-        special = _special_tokens(model_dir, config)
-        source = _template_source(model_dir, config)
-        stops = _stop_ids(model_dir, tokenizer, special)
-        if not stops:
-            raise Problem(
-                f"{model_dir} names no token that ends an answer",
-                why="neither tokenizer_config.json nor generation_config.json has an eos token "
-                "that the vocabulary knows",
-                cure='set "eos_token" in tokenizer_config.json',
-            )
-        template = Template(source, special, day) if source else None
-        return cls(tokenizer, template, special, frozenset(stops))
+        files = read_model_files(model_dir)
+        template = Template(files.template, files.special, day) if files.template else None
+        return cls(files.tokenizer, template, files.special, frozenset(files.stops))
 
     @property
     def rendering(self) -> Literal["chat", "plain"]:
@@ -353,57 +322,3 @@ def _not_a_prefix(example: Example, turn: int) -> Problem:
         cure="split the conversation into one row per answer, so that only the last answer "
         "is trained, or train on all tokens: --set loss.on=all",
     )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise Problem(
-            f"{path} cannot be read", why=str(error), cure="fetch the tokenizer's files again"
-        ) from error
-    return found if isinstance(found, dict) else {}
-
-
-def _special_tokens(model_dir: Path, config: dict[str, Any]) -> dict[str, str]:
-    """`bos_token` and so on as text; a token may stand as an object with its content. As in
-    transformers, older folders keep them in special_tokens_map.json."""
-    if "added_tokens_decoder" not in config:
-        config = {**config, **_read_json(model_dir / "special_tokens_map.json")}
-    found = {}
-    for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask"):
-        name += "_token"
-        token = config.get(name)
-        token = token.get("content") if isinstance(token, dict) else token
-        if isinstance(token, str):
-            found[name] = token
-    return found
-
-
-def _template_source(model_dir: Path, config: dict[str, Any]) -> str | None:
-    """The template file wins over the configuration, as in transformers; of several the default."""
-    path = model_dir / "chat_template.jinja"
-    if path.is_file():
-        try:
-            return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Problem(
-                f"{path} cannot be read", why=str(error), cure="fetch the tokenizer's files again"
-            ) from error
-    source = config.get("chat_template")
-    if isinstance(source, list):
-        named = {t.get("name"): t.get("template") for t in source if isinstance(t, dict)}
-        source = named.get("default")
-    return source if isinstance(source, str) else None
-
-
-def _stop_ids(model_dir: Path, tokenizer: Any, special: dict[str, str]) -> set[int]:
-    """Tokens that end an answer: those generation stops at, and the tokenizer's eos."""
-    generation = _read_json(model_dir / "generation_config.json").get("eos_token_id")
-    stops = set(generation if isinstance(generation, list) else [generation])
-    if "eos_token" in special:
-        stops.add(tokenizer.token_to_id(special["eos_token"]))
-    size = tokenizer.get_vocab_size()
-    return {i for i in stops if isinstance(i, int) and 0 <= i < size}

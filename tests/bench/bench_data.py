@@ -133,17 +133,22 @@ if __name__ == "__main__":
     print(json.dumps({"wall": wall, "rows": len(rows), "rss": own * 1024, "near": near}))
 """
 
+# On the texts that the template makes, rendered beforehand: the same tokens.
 TOKENS = """
 import json, sys, time
-from tokenizers import Tokenizer
-def told(turn):
-    return f"<|im_start|>{turn['role']}\\n{turn['content']}<|im_end|>\\n"
-texts = ["".join(map(told, json.loads(line)["messages"])) for line in open(sys.argv[1])]
-tokenizer = Tokenizer.from_file(sys.argv[2] + "/tokenizer.json")
-tokenizer.encode_batch_fast(texts[:1000])
+from pathlib import Path
+from tunewright.engine.data.example import Example, Message, Place
+from tunewright.engine.data.tokens import Renderer
+renderer = Renderer.open(Path(sys.argv[2]))
+texts = []
+for line in open(sys.argv[1]):
+    turns = tuple(Message(turn["role"], turn["content"]) for turn in json.loads(line)["messages"])
+    texts.append(renderer.whole_text(Example(turns, Place("row", 1))))
+encode = renderer.tokenizer.encode_batch
+encode(texts[:1000])
 started, spent = time.perf_counter(), time.process_time()
 for at in range(0, len(texts), 1000):
-    tokenizer.encode_batch_fast(texts[at:at + 1000], add_special_tokens=False)
+    encode(texts[at:at + 1000], add_special_tokens=False)
 print(json.dumps({"wall": time.perf_counter() - started, "cpu": time.process_time() - spent}))
 """
 

@@ -34,6 +34,9 @@ from tunewright.tui.widgets.long_rows import LongRows
 from tunewright.tui.widgets.rows import Column, Row
 from tunewright.tui.workbench import Workbench
 
+# Lines for the list and the row below it that are not taken away by what is said above them.
+_LIST_LINES = 14
+
 
 class DataPane(Pane):
     """The summary, the rows, and below them the marked row as text or token by token."""
@@ -195,16 +198,16 @@ class DataPane(Pane):
 
     def _draw_found(self) -> None:
         found = len(self._rows._rows) if self._shown is not None else 0
-        lines = found_lines(self.bench, self._width)
-        lines += look_lines(self._look, self._shown, found, self._width)
+        about = found_lines(self.bench, self._width)
+        listed = look_lines(self._look, self._shown, found, self._width)
         if self._searched is not None:
             text, numbers = self._searched
             some = "the first " if len(numbers) == MOST_FOUND else ""
-            lines.append(Text(f"only “{plain(text)}”: {some}{counted(len(numbers), 'row')}"))
-        if self._tokens_shown:
-            # On a small screen the row that was asked for has the room.
-            lines = lines[: max(2, self.size.height - 14)]
-        self.query_one("#data-found", Lines).show(lines)
+            listed.append(Text(f"only “{plain(text)}”: {some}{counted(len(numbers), 'row')}"))
+        if self._tokens_shown or self._shown is not None or self._searched is not None:
+            # On a small screen the rows that were asked for have the room.
+            about = about[: max(1, self.size.height - _LIST_LINES - len(listed))]
+        self.query_one("#data-found", Lines).show([*about, *listed])
 
     def _draw_row(self) -> None:
         self.query_one("#data-row", Lines).show(self._row_lines()[: self._most_lines])

@@ -188,20 +188,20 @@ def token_lines(pieces: Sequence[Piece], words: str, width: int, most: int) -> l
     lines = wrapped(Text(f"{words}: ▶ to ◀  (t text)", "dim"), width, 2)
     line = Text()
     trained = False
-    for piece in [*pieces, None]:
-        now = piece is not None and piece.trained
-        if now != trained:
-            line.append("▶" if now else "◀", "bold")
-            trained = now
-        if piece is None:
-            break
+    for piece in pieces:
+        token = Text()
+        if piece.trained != trained:
+            trained = piece.trained
+            token.append("▶" if trained else "◀", "bold")
         style = "bold underline" if piece.trained else "dim"
-        token = Text(piece.text, style + (" italic" if piece.special else ""))
-        if line.cell_len and line.cell_len + token.cell_len + 1 > width:
+        token.append(piece.text, style + (" italic" if piece.special else "")).append("|", "dim")
+        if line.cell_len and line.cell_len + token.cell_len > width:
             lines.append(line)
             line = Text()
             if len(lines) >= most:
                 break
-        line.append_text(token).append("|", "dim")
+        line.append_text(token)
+    else:
+        line.append("◀" if trained else "", "bold")
     lines.append(line)
     return [part for one in lines for part in wrapped(one, width)]

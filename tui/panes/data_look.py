@@ -16,8 +16,9 @@ from tunewright.engine.apart import Apart, Left
 from tunewright.engine.data.checks.check import Options
 from tunewright.engine.data.example import Finding, Place
 from tunewright.engine.data.index import RowIndex
-from tunewright.engine.data.inspect import Inspection, Report, open_inspection
+from tunewright.engine.data.inspect import Inspection, open_inspection
 from tunewright.engine.data.shapes.find import Finder
+from tunewright.engine.data.verdict import Report
 from tunewright.engine.homes import cache_home
 from tunewright.engine.model import resolve_data
 from tunewright.engine.session import DataInput

@@ -178,7 +178,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _fix(options: argparse.Namespace) -> int:
-    from tunewright.engine.data.fixed import write_again, write_fixed
+    from tunewright.engine.data.fixed_file import write_again, write_fixed
     from tunewright.engine.data.fixes.fix import fixes
 
     if options.list:

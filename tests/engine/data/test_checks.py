@@ -13,9 +13,10 @@ import pytest
 from tunewright.engine.data import tokens
 from tunewright.engine.data.checks.check import Family, Options, families, kinds
 from tunewright.engine.data.example import Finding
-from tunewright.engine.data.inspect import Report, check_data
+from tunewright.engine.data.inspect import check_data
 from tunewright.engine.data.sources import find_sources
 from tunewright.engine.data.tokens import Renderer
+from tunewright.engine.data.verdict import Report
 from tunewright.engine.text import agreeing
 
 NOUNS = (

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 from test_checks import ONE, clean, found, write
 
-from tunewright.engine.data.fixed import fixed_rows, write_again, write_fixed
+from tunewright.engine.data.fixed import fixed_rows
+from tunewright.engine.data.fixed_file import write_again, write_fixed
 from tunewright.engine.data.fixes.fix import fixes, parse_fix
 from tunewright.engine.data.inspect import check_data
 from tunewright.engine.data.prepared import read_split

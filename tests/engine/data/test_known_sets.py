@@ -11,7 +11,7 @@ import pytest
 from known_sets import SETS, Known
 
 from tunewright.engine.data.divided import write_split
-from tunewright.engine.data.fixed import write_fixed
+from tunewright.engine.data.fixed_file import write_fixed
 from tunewright.engine.data.inspect import check_data
 from tunewright.engine.data.prepared import look_at_data, read_split
 from tunewright.engine.data.previewed import preview

@@ -9,7 +9,7 @@ import pytest
 from test_checks import answers, clean, found, write
 
 from tunewright.engine.data.checks.check import Options
-from tunewright.engine.data.fixed import write_again, write_fixed
+from tunewright.engine.data.fixed_file import write_again, write_fixed
 from tunewright.engine.data.inspect import check_data
 from tunewright.engine.data.people import tagger
 from tunewright.hardware.errors import Problem
