@@ -8,6 +8,7 @@ from typing import Any
 
 from tunewright.engine.data.example import Message
 from tunewright.engine.data.readers.block import Wrong
+from tunewright.engine.data.shapes.calls import decoded, parse_tools, written_calls
 from tunewright.engine.data.shapes.shape import (
     Names,
     Normal,
@@ -17,13 +18,7 @@ from tunewright.engine.data.shapes.shape import (
     text_wrong,
     told,
 )
-from tunewright.engine.data.shapes.turns import (
-    decoded,
-    history_turns,
-    parse_tools,
-    parse_turns,
-    written_calls,
-)
+from tunewright.engine.data.shapes.turns import history_turns, parse_turns
 
 ASKED = (
     "inputs_pretokenized", "prompt", "question", "query", "instruction", "user", "human", "input",
