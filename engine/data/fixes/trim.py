@@ -8,7 +8,8 @@ from typing import Any
 from tunewright.engine.data.checks.encoding import CONTROL, INVISIBLE
 from tunewright.engine.data.fixes.fix import Applied, Before, Change, Dropped, Fix, Row
 from tunewright.engine.data.fixes.texts import map_texts
-from tunewright.engine.data.shapes.turns import CALLS, ROLES
+from tunewright.engine.data.shapes.calls import CALLS
+from tunewright.engine.data.shapes.turns import ROLES
 from tunewright.hardware.errors import Problem
 
 # Colours and cursor moves of a terminal, whole: their letters alone would stay as rubbish.

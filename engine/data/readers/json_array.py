@@ -22,6 +22,7 @@ from tunewright.engine.data.readers.block import (
     as_row,
 )
 from tunewright.engine.data.readers.opened import CutOff, open_bytes, pieces
+from tunewright.engine.data.readers.places import Places
 from tunewright.engine.data.shapes.find import Finder
 from tunewright.hardware.errors import Problem
 
@@ -33,10 +34,6 @@ _MARGIN = 64 << 10
 # An object around all rows has to be read whole.
 _MOST_WRAPPER = 512 << 20
 _SPACE = " \t\r\n"
-# Texts are passed over, so that a brace in one is none.
-_BRACE = re.compile(r'"(?:[^"\\]+|\\.)*"|\{', re.DOTALL)
-# So many objects of one value are told apart by their lines.
-_MOST_OBJECTS = 2_000_000
 # Half of a pair of surrogates is no character; it cannot be written again.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SPLITS: dict[str, Side] = {
@@ -50,7 +47,7 @@ def read_blocks(path: Path) -> Iterator[Block]:
     whole JSON, a `file.cut` row when a compressed file is not whole."""
     made: list[RawRow] = []
     before: Side | None = None
-    places = _Places()
+    places = Places()
     for row, side in _unfolded(_rows(path, places), places):
         if made and (len(made) >= _ROWS or places.taken > BLOCK_BYTES or side != before):
             yield Block(made[0].line, made=tuple(made), side=before)
@@ -61,7 +58,7 @@ def read_blocks(path: Path) -> Iterator[Block]:
         yield Block(made[0].line, made=tuple(made), side=before)
 
 
-def _rows(path: Path, places: _Places) -> Iterator[tuple[RawRow, Side | None]]:
+def _rows(path: Path, places: Places) -> Iterator[tuple[RawRow, Side | None]]:
     number = 0
     line = 1
     try:
@@ -77,7 +74,7 @@ def _rows(path: Path, places: _Places) -> Iterator[tuple[RawRow, Side | None]]:
 
 
 def _unfolded(
-    rows: Iterator[tuple[RawRow, Side | None]], places: _Places
+    rows: Iterator[tuple[RawRow, Side | None]], places: Places
 ) -> Iterator[tuple[RawRow, Side | None]]:
     """The rows, or those that they hold, at their own lines. A document of several splits is told
     apart by them, and its records are taken for rows."""
@@ -144,52 +141,6 @@ def _by_id(value: Any) -> list[Any] | None:
     if not all(isinstance(row, dict) for row in rows) or Finder().find(rows[0]) is None:
         return None
     return rows
-
-
-class _Places:
-    """The lines of the objects within one value of a document."""
-
-    def __init__(self) -> None:
-        self._value: Any = None
-        self._line = 1
-        self._text: Callable[[], str] = str
-        self._lines: dict[int, int] | None = {}
-        # Characters of the rows that are held.
-        self.taken = 0
-
-    def look_at(self, value: Any, line: int, text: Callable[[], str], size: int) -> None:
-        """`text` gives the value as it is written, as long as no other one is looked at."""
-        self._value, self._line, self._text, self._lines = value, line, text, None
-        self.taken += size
-
-    def line_of(self, inner: Any) -> int | None:
-        """The line on which an object of the value begins; None where it cannot be told."""
-        if self._lines is None:
-            self._lines = self._counted()
-        return self._lines.get(id(inner))
-
-    def _counted(self) -> dict[int, int]:
-        text = self._text()
-        lines: list[int] = []
-        line, at = self._line, 0
-        for brace in _BRACE.finditer(text):
-            if brace[0] == "{":
-                line += text.count("\n", at, brace.start())
-                at = brace.start()
-                lines.append(line)
-                if len(lines) > _MOST_OBJECTS:
-                    return {}
-        ids: list[int] = []
-        waiting = [self._value]
-        while waiting:
-            value = waiting.pop()
-            if isinstance(value, dict):
-                ids.append(id(value))
-                waiting += reversed(value.values())
-            elif isinstance(value, list):
-                waiting += reversed(value)
-        # A key that stands twice in an object has hidden what it held first.
-        return dict(zip(ids, lines, strict=True)) if len(ids) == len(lines) else {}
 
 
 class _Text:

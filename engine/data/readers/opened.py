@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import IO, Any
 from tunewright.hardware.errors import Problem
 
 _GZIP, _ZSTD, _BZIP2, _XZ = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00"
+# Bytes by which a file is known.
+_HEAD = 64 << 10
 COMPRESSED_ENDINGS = (".gz", ".zst", ".bz2", ".xz")
 
 
@@ -32,12 +35,12 @@ def check_regular(path: Path) -> None:
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """The file for reading, decompressed if it is gzip, zstd, bzip2 or xz, and as UTF-8 if it is
-    UTF-16."""
+    """The file for reading, decompressed if it is gzip, zstd, bzip2 or xz, as UTF-8 if it is UTF-16
+    or UTF-32, with LF at the ends of lines if it has CR alone."""
     check_regular(path)
     try:
         with path.open("rb") as file:
-            head = file.read(6)
+            head = file.read(_HEAD)
         opened: IO[bytes] = _opener(head)(path)
     except OSError as error:
         raise unreadable(path, error) from error
@@ -45,9 +48,10 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 
 def _opener(head: bytes) -> Any:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    wide = _wide(head)
+    if wide is not None:
         # As Windows writes it: read as UTF-8 by whoever comes after.
-        return lambda path: codecs.EncodedFile(path.open("rb"), "utf-8", "utf-16", "replace")
+        return lambda path: codecs.EncodedFile(path.open("rb"), "utf-8", wide, "replace")
     if head.startswith(_GZIP):
         import gzip
 
@@ -69,7 +73,41 @@ def _opener(head: bytes) -> Any:
             from backports import zstd
 
         return zstd.open
+    if b"\r" in head and b"\n" not in head:
+        return lambda path: io.BufferedReader(_OldLines(path.open("rb")), _HEAD)
     return lambda path: path.open("rb")
+
+
+def _wide(head: bytes) -> str | None:
+    """The encoding of a text whose letters have two bytes or four: by its byte order mark, or by
+    the empty bytes of JSON's first letters."""
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    first = head[:8]
+    if len(first) == 8 and first[:1] in b"{[" and first[1::2] == bytes(4) and 0 not in first[::2]:
+        return "utf-16-le"
+    return None
+
+
+class _OldLines(io.RawIOBase):
+    """A file whose lines end with CR alone, as if they ended with LF."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._file.read(len(buffer)).replace(b"\r", b"\n")
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def pieces(file: IO[bytes], first: int, size: int) -> Iterator[bytes]:

@@ -7,8 +7,9 @@ from typing import Any
 
 from tunewright.engine.data.example import Message
 from tunewright.engine.data.readers.block import Wrong
+from tunewright.engine.data.shapes.calls import parse_tools
 from tunewright.engine.data.shapes.shape import Names, Normal, Parsed, told
-from tunewright.engine.data.shapes.turns import Turns, parse_tools, parse_turn, parse_turns
+from tunewright.engine.data.shapes.turns import Turns, parse_turn, parse_turns
 
 _SYSTEM = ("system", "system_prompt", "systemInstruction", "system_instruction")
 _TOOLS = ("tools", "functions")

@@ -51,7 +51,17 @@ SHAPES: tuple[Shape, ...] = (
     text.SHAPE,
 )
 # Objects whose own keys say what shape a row has.
-_OPENED = ("translation", "data", "fields", "question", "messages", "conversations")
+_OPENED = (
+    "translation",
+    "data",
+    "fields",
+    "question",
+    "messages",
+    "conversations",
+    "output",
+    "response",
+    "completion",
+)
 # Signatures of rows that are remembered; rows of a sane set have a handful.
 _MOST_SIGNATURES = 4096
 

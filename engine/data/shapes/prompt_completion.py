@@ -8,6 +8,7 @@ from typing import Any
 
 from tunewright.engine.data.example import Message
 from tunewright.engine.data.readers.block import Wrong
+from tunewright.engine.data.shapes.calls import decoded, parse_tools, written_calls
 from tunewright.engine.data.shapes.shape import (
     Names,
     Normal,
@@ -17,32 +18,31 @@ from tunewright.engine.data.shapes.shape import (
     text_wrong,
     told,
 )
-from tunewright.engine.data.shapes.turns import (
-    decoded,
-    history_turns,
-    parse_tools,
-    parse_turns,
-    written_calls,
-)
+from tunewright.engine.data.shapes.turns import history_turns, parse_turns
 
 ASKED = (
     "inputs_pretokenized", "prompt", "question", "query", "instruction", "user", "human", "input",
-    "problem", "inputs",
-    "source", "context", "article", "document", "dialogue", "sentence", "input_text", "src",
-    "user_message", "user_input", "customer", "customer_message", "utterance", "message", "request",
-    "problem_statement", "task", "nl", "text_in", "source_text", "text", "content", "transcript",
-    "report", "docstring", "func_documentation_string", "message_1", "title",
+    "problem", "inputs", "source", "context", "article", "document", "dialogue", "sentence",
+    "input_text", "src", "user_message", "user_input", "customer", "customer_message", "utterance",
+    "message", "request", "problem_statement", "task", "nl", "text_in", "source_text", "text",
+    "content", "transcript", "report", "user_prompt", "user_query", "user_question", "docstring",
+    "func_documentation_string", "message_1", "title", "q",
 )  # fmt: skip
 ANSWERED = (
     "targets_pretokenized", "completion", "answer", "response", "output", "assistant", "reply",
-    "solution", "generated_solution", "target",
-    "targets", "outputs", "summary", "bot", "gpt", "highlights", "translation", "answers",
-    "output_text", "tgt", "sql", "correct_answer", "correct answer", "best_answer",
-    "final_answer", "ideal", "expected_output", "expected", "ground_truth", "reference",
-    "generation", "generated_text", "canonical_solution", "model_response", "assistant_response",
-    "ai_response", "bot_response", "agent", "agent_response", "agent_reply", "reply_text",
-    "target_text", "code", "text_out", "headline", "solutions", "func_code_string", "message_2",
-    "answers_spans", "query",
+    "solution", "generated_solution", "target", "targets", "outputs", "summary", "bot", "gpt",
+    "highlights", "translation", "answers", "output_text", "tgt", "sql", "correct_answer",
+    "best_answer", "final_answer", "ideal", "expected_output", "expected", "ground_truth",
+    "reference", "generation", "generated_text", "canonical_solution", "model_response",
+    "assistant_response", "ai_response", "bot_response", "agent", "agent_response", "agent_reply",
+    "reply_text", "target_text", "model_output", "model_reply", "model_answer", "code", "text_out",
+    "headline", "solutions", "func_code_string", "message_2", "answers_spans", "query",
+)  # fmt: skip
+# Names of documents too: only an answer that says what it is makes a question of one.
+_DOCUMENTS = ("text", "content", "transcript", "report", "title")
+_MADE_OF_ONE = (
+    "completion", "answer", "response", "output", "target", "summary", "highlights", "translation",
+    "answers", "code", "headline", "target_text", "text_out", "output_text",
 )  # fmt: skip
 # What a question is about, and what was thought before it was answered.
 _GIVEN = ("context", "passage", "knowledge", "contexts", "schema", "evidence")
@@ -55,6 +55,9 @@ _THOUGHT = (
 
 
 def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
+    logged = _logged(row)
+    if logged is not None:
+        return logged, 0.8
     if "prompt" in row and "completion" in row:
         return {"prompt": "prompt", "completion": "completion", **_beside(row, "prompt")}, 1.0
     asked = alias(row, ASKED, (str, list))
@@ -62,12 +65,36 @@ def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
         # NarrativeQA and others tell more of a question than its words.
         inner = row.get("question")
         asked = "question.text" if isinstance(inner, dict) and "text" in inner else asked
-    answered = alias(row, ANSWERED, (str, list, dict, int, float))
+    document = asked is not None and asked.lower() in _DOCUMENTS
+    answered = alias(row, _MADE_OF_ONE if document else ANSWERED, (str, list, dict, int, float))
+    if answered is None and asked is not None and asked.lower() == "q":
+        answered = alias(row, ("a",), (str,))
     if answered is None and asked == "prompt" and isinstance(row.get("label"), str):
         answered = "label"
     if asked is None or answered is None or asked == answered:
         return None
-    return {"prompt": asked, "completion": answered, **_beside(row, asked)}, 0.8
+    names = {"prompt": asked, "completion": answered, **_beside(row, asked)}
+    return names, 0.6 if document else 0.8
+
+
+def _logged(row: Mapping[str, Any]) -> dict[str, str] | None:
+    """The names in a log of calls: the request's messages, and the message of the response."""
+    for asked in ("input", "request", "prompt"):
+        inner = row.get(asked)
+        if not isinstance(inner, dict) or not isinstance(inner.get("messages"), list):
+            continue
+        for answered in ("output", "response", "completion"):
+            said = row.get(answered)
+            if isinstance(said, dict) and isinstance(said.get("choices"), list):
+                answered += ".choices[0].message"
+            if isinstance(said, (str, dict, list)):
+                return {"prompt": f"{asked}.messages", "completion": answered}
+    return None
+
+
+def _otherwise(names: Names) -> str:
+    document = names["prompt"].lower() in _DOCUMENTS
+    return f"the text alone: --format text:text={names['prompt']}" if document else ""
 
 
 def _beside(row: Mapping[str, Any], asked: str) -> dict[str, str]:
@@ -189,4 +216,5 @@ SHAPE = Shape(
     turns=("prompt", "completion"),
     bind=_bind,
     parse=_parse,
+    otherwise=_otherwise,
 )

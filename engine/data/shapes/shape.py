@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -113,9 +114,16 @@ def text_wrong(value: Any, field: str, expected: str = "text", id: str = "") -> 
     return [] if value.strip() else [Wrong(field, "empty text", "some text", id or "field.empty")]
 
 
+def _joined(name: str) -> str:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
+    return re.sub(r"[\s-]+", "_", words).lower()
+
+
 def alias(row: Mapping[str, Any], names: tuple[str, ...], kinds: tuple[type, ...]) -> str | None:
-    """The first of `names` that the row has with a value of one of `kinds`."""
-    by_low = {str(key).lower(): key for key in row}
+    """The first of `names` that the row has with a value of one of `kinds`, whatever its case, and
+    however its words are joined: `Input Text`, `inputText`."""
+    by_low = {_joined(str(key)): key for key in row}
+    by_low |= {str(key).lower(): key for key in row}
     for name in names:
         key = by_low.get(name)
         if key is not None and isinstance(row[key], kinds):

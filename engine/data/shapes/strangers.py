@@ -80,6 +80,12 @@ STRANGERS = (
         lambda row: {"role", "parent_id"} <= row.keys(),
     ),
     Stranger(
+        "one turn, and nothing that says of which conversation",
+        "a field that holds a conversation together, such as conversation_id, or a conversation a "
+        'row: {"messages": […]}',
+        lambda row: isinstance(row.get("role"), str) and ("content" in row or "text" in row),
+    ),
+    Stranger(
         "tokens that are already numbered",
         "the texts that they were made of: Tunewright makes the tokens, with the model's own "
         "tokenizer and template",

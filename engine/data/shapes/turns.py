@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tunewright.engine.data.example import Message, Role, ToolCall
+from tunewright.engine.data.example import Message, Role
 from tunewright.engine.data.readers.block import Wrong
+from tunewright.engine.data.shapes.calls import CALLS, call_turn, decoded, tool_calls_of
 from tunewright.engine.data.shapes.shape import told
 
 # What other tools call the four roles; a call is an assistant's turn.
@@ -22,7 +23,6 @@ ROLES: dict[str, Role] = {
     "tool_response": "tool", "function_response": "tool", "tool_result": "tool",
     "function response": "tool", "tool_outputs": "tool",
 }  # fmt: skip
-CALLS = ("function_call", "tool_call", "function-call", "tool-call", "tool_calls")
 # Two turns in one object, as MOSS and some exports of chats have them.
 PAIRS = (
     ("human", "assistant"), ("user", "assistant"), ("Human", "Assistant"), ("user", "bot"),
@@ -102,14 +102,6 @@ def _by_columns(turns: Mapping[str, Any]) -> Any:
     if len(columns) != len(turns) or len({len(column) for column in columns}) != 1:
         return turns
     return [dict(zip(turns, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def decoded(text: str) -> Any:
-    """Turns that a table holds as JSON text."""
-    try:
-        return msgspec.json.decode(text.encode("utf-8", "surrogatepass"))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return text
 
 
 def history_turns(history: Any, field: str) -> list[tuple[Message, str]] | Wrong:
@@ -228,11 +220,11 @@ def _message(turn: Mapping[str, Any], at: str) -> Message | Wrong:
     raw_role, content = turn.get(role_key), turn.get(said_key)
     low = raw_role.strip().lower() if isinstance(raw_role, str) else None
     if low in CALLS:
-        return _call_turn(content, f"{at}.{said_key}")
+        return call_turn(content, f"{at}.{said_key}")
     role = ROLES.get(low) if low else None
     if role is None:
         return Wrong(f"{at}.{role_key}", told(raw_role), _EXPECTED, "role.unknown")
-    calls = _tool_calls(turn, at)
+    calls = tool_calls_of(turn, at)
     if isinstance(calls, Wrong):
         return calls
     reasoning = next(
@@ -286,67 +278,6 @@ def _is_learnt(turn: Mapping[str, Any], at: str) -> bool | Wrong:
         if not value:
             return False
     return True
-
-
-def _call_turn(content: Any, at: str) -> Message | Wrong:
-    """ShareGPT's turn that is a call: JSON text with name and arguments, or a list of such."""
-    value = content
-    if isinstance(content, str):
-        text = content.strip().removeprefix("<tool_call>").removesuffix("</tool_call>")
-        try:
-            value = msgspec.json.decode(text.encode("utf-8", "surrogatepass"))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            told_error = str(error).removeprefix("JSON is malformed: ")
-            return Wrong(at, f"no JSON: {told_error}", "a call as JSON", "call.broken")
-    calls = _calls(value if isinstance(value, list) else [value], at)
-    return calls if isinstance(calls, Wrong) else Message("assistant", "", None, calls)
-
-
-def _tool_calls(turn: Mapping[str, Any], at: str) -> tuple[ToolCall, ...] | Wrong:
-    listed = turn.get("tool_calls")
-    if listed:
-        if not isinstance(listed, list):
-            return Wrong(f"{at}.tool_calls", told(listed), "a list of calls", "call.broken")
-        return _calls(listed, f"{at}.tool_calls")
-    old = turn.get("function_call")
-    return _calls([old], f"{at}.function_call") if old else ()
-
-
-def _calls(found: list[Any], at: str) -> tuple[ToolCall, ...] | Wrong:
-    calls = []
-    for index, one in enumerate(found):
-        inner = one.get("function", one) if isinstance(one, dict) else one
-        if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
-            expected = "a call with name and arguments"
-            return Wrong(f"{at}[{index}]", told(one), expected, "call.broken")
-        arguments = inner.get("arguments", inner.get("parameters", {}))
-        if isinstance(arguments, str):
-            # OpenAI writes the arguments as JSON in a string; templates want the object.
-            try:
-                arguments = msgspec.json.decode(arguments.encode("utf-8", "surrogatepass"))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                told_text = told(arguments)
-                field = f"{at}[{index}].arguments"
-                return Wrong(field, told_text, "arguments as a JSON object", "call.broken")
-        id = one.get("id")
-        calls.append(ToolCall(inner["name"], arguments, id if isinstance(id, str) else None))
-    return tuple(calls)
-
-
-def written_calls(text: str) -> tuple[ToolCall, ...]:
-    """The calls that an answer is, written as JSON; none where it is anything else."""
-    bare = text.strip()
-    if bare[:1] not in ("[", "{"):
-        return ()
-    try:
-        value = msgspec.json.decode(bare.encode("utf-8", "surrogatepass"))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ()
-    listed = value if isinstance(value, list) else [value]
-    if not all(isinstance(one, dict) and "arguments" in one for one in listed):
-        return ()
-    calls = _calls(listed, "")
-    return () if isinstance(calls, Wrong) else calls
 
 
 def _parts(content: list[Any], at: str) -> tuple[str, str | None] | Wrong:
@@ -425,22 +356,3 @@ def _in_order(
 def _turn(field: str) -> str:
     """The turn that a field belongs to: `messages[1].content` -> `messages[1]`."""
     return field[: field.rindex("]") + 1] if "]" in field else field
-
-
-def parse_tools(value: Any, field: str) -> tuple[dict[str, Any], ...] | Wrong:
-    """Schemas of functions: a list, one, or JSON text of either; nothing is none."""
-    if isinstance(value, str):
-        if not value.strip():
-            return ()
-        try:
-            value = msgspec.json.decode(value.encode("utf-8", "surrogatepass"))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return Wrong(field, told(value), "tools as JSON", "tools.broken")
-    if not value:
-        return ()
-    listed = value if isinstance(value, list) else [value]
-    if not all(isinstance(tool, dict) for tool in listed):
-        return Wrong(field, told(value), "a list of tools", "tools.broken")
-    return tuple(
-        tool if "function" in tool else {"type": "function", "function": tool} for tool in listed
-    )

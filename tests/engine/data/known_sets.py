@@ -1276,6 +1276,27 @@ SETS: dict[str, Known] = {
     "triplets": Known(
         {"anchor": "q", "positive": "a", "negative": "b"}, None, not_read="shape.stranger"
     ),
+    "a log of calls": Known(
+        {
+            "id": "1",
+            "request": {"model": "m", "messages": [user("q")], "temperature": 0},
+            "response": {"id": "r", "choices": [{"index": 0, "message": assistant("a")}]},
+            "latency_ms": 3,
+        },
+        "prompt_completion",
+        "a",
+    ),
+    "a log of texts": Known(
+        {"input": {"messages": [user("q")]}, "output": "a"}, "prompt_completion", "a"
+    ),
+    "names in camel case": Known({"inputText": "q", "outputText": "a"}, "prompt_completion", "a"),
+    "names of a spreadsheet": Known(
+        {"Customer Message ": "q", "Agent Response": "a"}, "prompt_completion", "a"
+    ),
+    "Q and A": Known({"Q": "q", "A": "a"}, "prompt_completion", "a"),
+    "a turn without a conversation": Known(
+        {"role": "user", "content": "q"}, None, not_read="shape.stranger", said="one turn"
+    ),
     "plain text": Known({"text": "A story.", "url": "u", "timestamp": "t"}, "text"),
     "the pile": Known({"text": "A story.", "meta": {"pile_set_name": "x"}}, "text"),
     "fineweb": Known(

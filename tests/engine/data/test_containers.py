@@ -453,3 +453,41 @@ def test_a_folder_that_may_not_be_read_is_not_left_out_in_silence(
     with pytest.raises(Problem, match="shut") as caught:
         find_sources(tmp_path)
     assert caught.value.why == "Permission denied"
+
+
+FORMS = ("cr", "crlf", "utf-32", "utf-16", "utf-16-le", "utf-16-be with a mark", "utf-8-sig")
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        (name, form)
+        for name in ("d.jsonl", "d.csv", "d.json")
+        for form in FORMS
+        # Nothing in the first letters of a table says so without a mark.
+        if (name, form) != ("d.csv", "utf-16-le")
+    ],
+)
+def test_ends_of_lines_and_encodings_of_other_systems_are_read(
+    tmp_path: Path, name: str, form: str
+) -> None:
+    from tunewright.engine.data.index import RowIndex
+
+    rows = [{"prompt": f"qü {n}", "completion": f"a {n}"} for n in range(7)]
+    text = {
+        "d.jsonl": "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows),
+        "d.csv": csv_of(rows, ",").decode().replace("\r\n", "\n"),
+        "d.json": json.dumps(rows, indent=1, ensure_ascii=False),
+    }[name]
+    if form in ("cr", "crlf"):
+        blob = text.replace("\n", "\r" if form == "cr" else "\r\n").encode()
+    elif form.startswith("utf-16-be"):
+        blob = b"\xfe\xff" + text.encode("utf-16-be")
+    else:
+        blob = text.encode(form)
+    path = tmp_path / name
+    path.write_bytes(blob)
+    assert [row.value for row in raw(path)] == rows
+    index = RowIndex(find_sources(path))
+    index.build()
+    assert [index.row(n)[1].value for n in range(7)] == rows
