@@ -31,6 +31,7 @@ from tunewright.hardware.snapshot import Snapshot
 from tunewright.tui import boxes
 from tunewright.tui.ascii import AsciiFilter
 from tunewright.tui.commands import COMMANDS, Command, of_pane, on_key
+from tunewright.tui.disk import of_disk
 from tunewright.tui.frame import bar_line, bench_line, path_line
 from tunewright.tui.line import LineApp
 from tunewright.tui.panes.pane import MOST_COPIED, Pane
@@ -264,13 +265,17 @@ class TunewrightApp(LineApp):
     # -- threads
 
     def in_thread(self, work: Callable[[], T], then: Callable[[T], Any]) -> None:
-        """Do `work` in a thread, `then` with its result here. A `Problem` is shown."""
+        """Do `work` in a thread, `then` with its result here. A `Problem` is shown, and what a disk
+        refuses."""
 
         def both() -> None:
             try:
                 result = work()
             except Problem as problem:
                 self.from_thread(self.trouble, problem)
+                return
+            except OSError as error:
+                self.from_thread(self.trouble, of_disk(error))
                 return
             self.from_thread(then, result)
 

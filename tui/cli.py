@@ -12,7 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from tunewright.hardware.errors import Problem
 
 # Verb -> (module in tunewright.tui.verbs, help). A verb that does not work yet is not here.
 VERBS: dict[str, tuple[str, str]] = {
@@ -99,29 +98,9 @@ def run(arguments: list[str]) -> int:
         return Exit.DONE
     except OSError as error:
         from tunewright.tui import say
+        from tunewright.tui.disk import of_disk
 
-        return say.problem(_of_disk(error), as_json=getattr(options, "json", False))
-
-
-def _of_disk(error: OSError) -> Problem:
-    """What is said of a file that cannot be read or written, where nothing nearer says more."""
-    import errno
-
-    from tunewright.hardware.errors import Problem
-
-    cures = {
-        errno.ENOSPC: "free some space, or name a place on another disk",
-        errno.EACCES: "name a place that you may use, or change its permissions",
-        errno.EROFS: "name a place that can be written",
-        errno.ENOENT: "make the folder first, or name one that is there",
-        errno.ENOTDIR: "name a folder where a folder is wanted",
-        errno.EEXIST: "name another place",
-    }
-    return Problem(
-        f"cannot use {error.filename}" if error.filename else "a file cannot be read or written",
-        why=error.strerror or str(error),
-        cure=cures.get(error.errno or 0, "try again; if it stays so, please report it"),
-    )
+        return say.problem(of_disk(error), as_json=getattr(options, "json", False))
 
 
 def _parser(arguments: list[str]) -> argparse.ArgumentParser:

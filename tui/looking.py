@@ -16,6 +16,7 @@ import msgspec
 from tunewright.engine.session import DataInput, Inputs
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.shapes import ModelShape
+from tunewright.tui.disk import of_disk
 
 if TYPE_CHECKING:
     from tunewright.engine.data.example import DataFacts
@@ -74,6 +75,8 @@ def look_at_model(inputs: Inputs, base: Path, say: Callable[[str], None]) -> Mod
         )
     except Problem as problem:
         return problem
+    except OSError as error:
+        return of_disk(error)
 
 
 def look_at_rows(inputs: Inputs, base: Path, model: ModelFound | Problem) -> DataFound | Problem:
@@ -98,6 +101,8 @@ def rows_in(inputs: Inputs, base: Path, model: Path | Problem) -> DataFound | Pr
         rows = read_split(fresh, base, inputs.seed)
     except Problem as problem:
         return problem
+    except OSError as error:
+        return of_disk(error)
     counted = facts_of_rows(rows.train, rows.held)
     data, lengths = fresh, array("I")
     facts: DataFacts | Problem

@@ -7,6 +7,7 @@ from pathlib import Path
 from tunewright.engine.apart import Apart, Left
 from tunewright.engine.session import DataInput, Inputs
 from tunewright.hardware.errors import Problem
+from tunewright.tui.disk import of_disk
 from tunewright.tui.looking import DataFound, ModelFound, look_at_rows, rows_in
 
 # Data of so many bytes is worth the start of a process.
@@ -31,6 +32,8 @@ class RowsApart:
             return self._apart.call(rows_in, inputs, base, folder)
         except Problem as problem:
             return problem
+        except OSError as error:
+            return of_disk(error)
         except Left:
             return None
 
