@@ -170,6 +170,8 @@ class Lookout:
             app.from_thread(self._found, ticket, found, "model")
             if not rows_too:
                 return
+            # So may the Data pane: it imports what reads rows of any kind.
+            import_module("tunewright.tui.panes.data")
             rows = self._rows_apart.look(inputs, base, found)
             if rows is not None:
                 app.from_thread(self._found, ticket, rows, "data")

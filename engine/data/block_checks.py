@@ -9,6 +9,8 @@ from collections import Counter
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
+
 from tunewright.engine.data.checks.check import (
     Family,
     Hits,
@@ -88,7 +90,13 @@ def all_families() -> tuple[Family, ...]:
     return families()
 
 
-def first_shape(block: Block, options: Options) -> str | None:
+def look_at_first(block: Block, options: Options) -> tuple[str | None, Done]:
+    """The shape of most rows of the first block, and all families over it under that shape."""
+    shape = _first_shape(block, options)
+    return shape, look_at_block(block, msgspec.structs.replace(options, shape=shape))
+
+
+def _first_shape(block: Block, options: Options) -> str | None:
     """The shape of most rows of the first block."""
     finder = Finder(options.format)
     counts = Counter(

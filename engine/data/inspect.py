@@ -21,8 +21,8 @@ from tunewright.engine.data.block_checks import (
     Done,
     all_families,
     alone,
-    first_shape,
     look_at_block,
+    look_at_first,
 )
 from tunewright.engine.data.checks.check import (
     Gatherer,
@@ -128,13 +128,15 @@ class Inspection:
                     if pool is None and seen > _ALONE_BYTES and self._workers > 1:
                         pool = spawned(self._workers, alone)
                     if self._shape is None:
-                        # Not here where the first block is a row of 50 MB.
-                        self._shape = (
-                            first_shape(block, options)
+                        # Elsewhere, and sent there once, where the first block is a row of 50 MB.
+                        self._shape, done = (
+                            look_at_first(block, options)
                             if pool is None
-                            else pool.submit(first_shape, block, options).result()
+                            else pool.submit(look_at_first, block, options).result()
                         )
                         options = msgspec.structs.replace(options, shape=self._shape)
+                        yield source, side, done
+                        continue
                     if pool is None:
                         yield source, side, look_at_block(block, options)
                         continue
