@@ -22,14 +22,15 @@ from tunewright.engine.data.shapes.shape import (
 
 _ASKED = (
     "premise", "question", "question_stem", "query", "ctx", "goal", "problem", "prompt", "sentence",
-    "stem", "startphrase", "input",
+    "stem", "startphrase", "instruction", "input",
 )  # fmt: skip
 _LISTED = ("choices", "options", "endings", "candidates", "answer_choices", "alternatives")
 _RIGHT = (
     "answerkey", "answer_key", "answer", "label", "answer_index", "answer_idx", "cop", "correct",
-    "correct_option", "correct_choice", "correct_answer", "gold", "target", "labels",
+    "correct_option", "correct_choice", "correct_answer", "correct_answer_index", "correct_index",
+    "answer_id", "gold", "target", "labels",
 )  # fmt: skip
-_GIVEN = ("context", "passage", "article", "story", "support")
+_GIVEN = ("context", "passage", "article", "story", "support", "input")
 # Choices in columns of their own: MedMCQA, C-Eval, SocialIQA, PIQA, WinoGrande, COPA, SWAG.
 _COLUMNS = re.compile(r"(?:op|answer|sol|option_?|choice_?|ending_?|)([a-j]|\d)", re.IGNORECASE)
 # Of these the right one is told by a number from 1: WinoGrande's and SocialIQA's.
@@ -80,6 +81,8 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
     question, right = row.get(asked_at), row.get(right_at)
     columns = [name for key, name in names.items() if key.startswith("choices.")]
     choices, labels = _choices([row.get(name) for name in columns] or row.get(at))
+    # The right one may be told by the name of its column.
+    labels = labels or columns
     wrong = text_wrong(question, asked_at)
     if len(choices) < 2 or not all(isinstance(choice, str) and choice for choice in choices):
         wrong.append(Wrong(at, told(row.get(at)), "two choices or more, as texts"))
@@ -94,7 +97,9 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
     lettered = [
         f"{ascii_uppercase[n]}. {_LETTERED.sub('', text).strip()}" for n, text in enumerate(choices)
     ]
-    parts = [given, question, "\n".join(lettered)]
+    # What an instruction is about follows it; a passage stands before its question.
+    about = [question, given] if asked_at.lower() == "instruction" else [given, question]
+    parts = [*about, "\n".join(lettered)]
     user = "\n\n".join(part for part in parts if isinstance(part, str) and part.strip())
     messages = (Message("user", user), Message("assistant", lettered[index]))
     return Normal("conversation", messages, (asked_at, right_at))

@@ -117,8 +117,8 @@ def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
 def _scores_beside(row: Mapping[str, Any], names: tuple[str, str]) -> list[str]:
     """score_0 and score_1 beside answer_0 and answer_1."""
     ends = [name[-1] for name in names]
-    for word in ("score_", "rating_", "reward_", "score"):
-        found = [alias(row, (word + end,), (int, float)) for end in ends]
+    for word in ("score_", "rating_", "reward_", "score", "winner_model_"):
+        found = [alias(row, (word + end,), (int, float, str)) for end in ends]
         if None not in found:
             return [str(name) for name in found]
     return []

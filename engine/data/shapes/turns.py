@@ -237,6 +237,8 @@ def _message(turn: Mapping[str, Any], at: str) -> Message | Wrong:
     )
     if content is None and (calls or role == "tool"):
         content = ""
+    if isinstance(content, dict) and isinstance(content.get("text"), str) and len(content) == 1:
+        content = content["text"]
     if isinstance(content, list):
         parts = _parts(content, f"{at}.{said_key}")
         if isinstance(parts, Wrong):
@@ -304,7 +306,11 @@ def _parts(content: list[Any], at: str) -> tuple[str, str | None] | Wrong:
         elif kind in ("reasoning", "thinking") and text is not None:
             thoughts.append(text)
         else:
-            what = f"a part of type {str(kind)[:20]!r}" if isinstance(part, dict) else told(part)
+            what = told(part)
+            if isinstance(part, dict):
+                # Google's and Amazon's parts say what they are by their only field.
+                named = kind if "type" in part else next(iter(part), "nothing")
+                what = f"a part of type {str(named)[:20]!r}"
             return Wrong(f"{at}[{index}]", what, "text and reasoning parts", "content.not-text")
     return "".join(texts), "".join(thoughts) or None
 

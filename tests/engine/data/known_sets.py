@@ -1297,6 +1297,42 @@ SETS: dict[str, Known] = {
     "a turn without a conversation": Known(
         {"role": "user", "content": "q"}, None, not_read="shape.stranger", said="one turn"
     ),
+    "choices in columns of their own": Known(
+        {"question": "q", "choice_a": "one", "choice_b": "two", "answer": "choice_b"},
+        "choices",
+        "B. two",
+    ),
+    "choices of an instruction": Known(
+        {"instruction": "Pick.", "input": "q", "options": ["x", "y"], "correct_index": 1},
+        "choices",
+        "B. y",
+        "Pick.",
+    ),
+    "vertex with one part": Known(
+        {
+            "contents": [
+                {"role": "user", "parts": {"text": "q"}},
+                {"role": "model", "parts": {"text": "a"}},
+            ]
+        },
+        "messages",
+        "a",
+    ),
+    "arena by columns": Known(
+        {
+            "id": "1",
+            "prompt": ["q"],
+            "response_a": [PAIR[1]],
+            "response_b": [PAIR[0]],
+            "winner_model_a": "0",
+            "winner_model_b": "1",
+            "winner_tie": "0",
+        },
+        "ranked",
+        PAIR[0],
+        "q",
+        PAIR[1],
+    ),
     "plain text": Known({"text": "A story.", "url": "u", "timestamp": "t"}, "text"),
     "the pile": Known({"text": "A story.", "meta": {"pile_set_name": "x"}}, "text"),
     "fineweb": Known(
