@@ -19,6 +19,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.reactive import Reactive
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input
 
@@ -208,7 +209,7 @@ class TunewrightApp(LineApp):
         if not switcher.query(f"#panes > #{to}"):
             await switcher.add_content(self._pane(to))
         if to in GAUGED and not self.query("#gauge"):
-            await self.mount(Gauge(id="gauge"), before=switcher)
+            await self._ground.mount(Gauge(id="gauge"), before=switcher)
         switcher.current = to
         if to != RUNS.id and self.alone is None and self.attach is None:
             self.bench.go(to)
@@ -307,11 +308,16 @@ class TunewrightApp(LineApp):
     def on_rows_moved(self) -> None:
         self.show_frame()
 
+    @property
+    def _ground(self) -> Screen[Any]:
+        """Where panes stand, under whatever box is open."""
+        return self.screen_stack[0]
+
     async def on_resize(self, event: events.Resize) -> None:
         width, height = event.size
         small = width < SMALLEST[0] or height < SMALLEST[1]
         if small and not self.query("#too-small"):
-            await self.mount(Container(Lines(id="too-small-text"), id="too-small"))
+            await self._ground.mount(Container(Lines(id="too-small-text"), id="too-small"))
         for cover in self.query("#too-small"):
             cover.display = small
         if small:
@@ -442,7 +448,7 @@ class TunewrightApp(LineApp):
     async def do_filter(self) -> None:
         if self._find is None:
             self._find = Input(id="find", placeholder="find; esc closes", compact=True)
-            await self.mount(self._find, before="#bar")
+            await self._ground.mount(self._find, before="#bar")
         self._find.display = True
         self._find.focus()
 

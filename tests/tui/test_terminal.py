@@ -442,8 +442,8 @@ def test_nothing_is_written_in_the_colour_of_the_background(
 
 @pytest.mark.parametrize(
     ("keys", "text"),
-    [("9x", "Delete"), ("\x10", "a command")],
-    ids=["ask", "palette"],
+    [("5?", "How, and does it fit?"), ("9x", "Delete"), ("\x10", "a command")],
+    ids=["help", "ask", "palette"],
 )
 def test_every_box_survives_one_cell(opened: Open, keys: str, text: str) -> None:
     with opened() as terminal:
