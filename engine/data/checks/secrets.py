@@ -25,7 +25,7 @@ _WORDS = ("key", "secret", "token", "passw")
 _DISCORD = re.compile(r"[MNO][\w-]{23,25}\.")
 _ASSIGNED = re.compile(
     r"(?:api[_-]?key|secret[_-]?(?:access[_-]?)?key|access[_-]?token|client[_-]?secret"
-    r"|passw(?:or)?d)[\"']? ?[:=]",
+    r"|passw(?:or)?d)\\?[\"']? ?[:=]",
     re.IGNORECASE,
 )
 _LOGIN = re.compile(r"://[^\s/:@]{0,60}:[^\s/@]{1,60}@")
@@ -40,20 +40,22 @@ def _may_hold(text: str, low: str) -> bool:
     )
 
 
+# Where there is a group, it alone is the secret: the name of what it is assigned to stays.
 _OWN = re.compile(
     r"\bhf_[A-Za-z0-9]{30,40}\b|\bAIza[0-9A-Za-z_-]{35}\b|\bsk-(?:ant|proj|or|svcacct)-[\w-]{20,}"
     r"|\bsk-[A-Za-z0-9]{40,}\b|\bgithub_pat_\w{40,}"
-    r"|\b[Bb]earer (?=[^\s]{0,60}\d)[A-Za-z0-9_\-.~+/]{20,}=*"
+    r"|\b[Bb]earer ((?=[^\s]{0,60}\d)[A-Za-z0-9_\-.~+/]{20,}=*)"
     r"|(?i:(?<![A-Za-z0-9])(?:[a-z]{2,12}_)?(?:api[_-]?key|secret[_-]?(?:access[_-]?)?key|access[_-]?token|client[_-]?secret|passw(?:or)?d))"
-    r"[\"']? ?[:=] ?[\"']?(?=[^\s\"']{0,60}\d)[A-Za-z0-9_\-/+=!#$%]{16,}"
+    r"\\?[\"']? ?[:=] ?\\?[\"']?((?=[^\s\"']{0,60}\d)[A-Za-z0-9_\-/+=!#$%]{16,})"
     # A shorter password, if it is none that somebody would write into an example.
-    r"|(?i:(?<![A-Za-z0-9])(?:[a-z]{2,12}_)?passw(?:or)?d)[\"']? ?[:=] ?[\"']?"
-    r"(?=[^\s\"']{0,60}\d)(?=[^\s\"']{0,60}[a-z])(?=[^\s\"']{0,60}[A-Z])"
-    r"(?![A-Z]?[a-z]+\d+[^A-Za-z0-9]?[\s\"'])[A-Za-z0-9_\-/+=!#$%]{10,}"
+    r"|(?i:(?<![A-Za-z0-9])(?:[a-z]{2,12}_)?passw(?:or)?d)\\?[\"']? ?[:=] ?\\?[\"']?"
+    r"((?=[^\s\"']{0,60}\d)(?=[^\s\"']{0,60}[a-z])(?=[^\s\"']{0,60}[A-Z])"
+    r"(?![A-Z]?[a-z]+\d+[^A-Za-z0-9]?[\s\"'])[A-Za-z0-9_\-/+=!#$%]{10,})"
     # Logins without a name, and what says what it is by how it begins.
-    r"|://:(?=[^\s/@]{0,60}\d)[^\s/@:]{8,80}(?=@)"
-    r"|\bAuthorization: Basic (?=[A-Za-z0-9+/]{0,60}\d)[A-Za-z0-9+/]{16,}={0,2}"
-    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{16,}|[?&]sig=[A-Za-z0-9%+/]{40,}"
+    r"|://:((?=[^\s/@]{0,60}\d)[^\s/@:]{8,80})(?=@)"
+    r"|\bAuthorization: Basic ((?=[A-Za-z0-9+/]{0,60}\d)[A-Za-z0-9+/]{16,}={0,2})"
+    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{16,}|[?&]sig=([A-Za-z0-9%+/]{40,})"
+    r"|:_authToken=\s*((?:npm_)?[\w-]{30,})"
     r"|[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34}|\bnpm_[A-Za-z0-9]{36}\b"
     r"|\b[sr]k_test_(?=\w{0,30}\d)[A-Za-z0-9]{24,}|\bwhsec_[A-Za-z0-9+/]{32,}"
     r"|\bgl(?:rt|dt|ptt|ft|soat)-[\w-]{20,}|\bxapp-\d-[A-Z0-9]{8,}-\d{8,}-[a-z0-9]{30,}"
@@ -67,14 +69,26 @@ _PLUGINS = (
     "azure_storage_key.AzureStorageKeyDetector", "basic_auth.BasicAuthDetector",
     "discord.DiscordBotTokenDetector", "github_token.GitHubTokenDetector",
     "gitlab_token.GitLabTokenDetector", "jwt.JwtTokenDetector", "mailchimp.MailchimpDetector",
-    "npm.NpmDetector", "openai.OpenAIDetector", "pypi_token.PypiTokenDetector",
+    "openai.OpenAIDetector", "pypi_token.PypiTokenDetector",
     "sendgrid.SendGridDetector", "slack.SlackDetector", "square_oauth.SquareOAuthDetector",
     "stripe.StripeDetector", "telegram_token.TelegramBotTokenDetector",
     "twilio.TwilioKeyDetector",
 )  # fmt: skip
+# Those whose patterns have a group for the secret; the groups of the others are parts of it.
+_GROUPED = ("AWSKeyDetector", "BasicAuthDetector")
+# To its end, or where that is missing, as far as its lines go.
 _PRIVATE = re.compile(
-    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]{0,8000}?-----END[^-]{0,60}-----)?"
+    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----"
+    r"(?:[\s\S]{0,40000}?-----END[^-]{0,60}-----|(?:(?:\s|\\+[nr])*[A-Za-z0-9+/=]{16,})*)"
 )
+# What sticks to a secret is part of it: patterns know the shortest form, and keys have grown.
+_STICKS = re.compile(r"(?:[\w-]|[.+/=~%](?=[\w-]{4}))*=*")
+# A value ends with its quote, and one without quotes where prose, a URL or code goes on.
+_QUOTED = re.compile(r"[^\"'\\\n]{0,400}(?=\\?[\"'])")
+_BARE = re.compile(r"[^\s\"'\\,;&<>(){}\[\]]*")
+# What patterns match around a secret that is none of it, and what none goes beyond.
+_AROUND = " \t\r\n=:\"'"
+_ENDS = re.compile(r"[\s\"'\\]")
 
 KINDS = (
     Kind(
@@ -114,18 +128,58 @@ def spans(text: str) -> list[tuple[int, int]]:
 
 
 def _found(text: str) -> Iterator[tuple[int, int]]:
-    for pattern in (_PRIVATE, _OWN):
-        yield from ((m.start(), m.end()) for m in pattern.finditer(text))
+    yield from (m.span() for m in _PRIVATE.finditer(text))
+    for m in _OWN.finditer(text):
+        group = m.lastindex or 0
+        yield m.start(group), _end_of_value(text, *m.span(group)) if group else _end(text, m.end())
     # detect-secrets reads lines, and a line of megabytes is data of another kind.
     start = 0
     for line in text.splitlines(keepends=True):
         if len(line) < 100_000 and _may_hold(line, line.lower()):
-            for detector in _detectors():
-                for secret in detector.analyze_string(line):
-                    at = line.find(secret)
-                    if secret and at >= 0 and not _is_blank(secret, line[:at]):
-                        yield start + at, start + at + len(secret)
+            for at, end in _detected(line):
+                yield start + at, start + end
         start += len(line)
+
+
+def _detected(line: str) -> Iterator[tuple[int, int]]:
+    """What the patterns of detect-secrets find. They are run here, as it gives texts and no places,
+    and of several groups each: of `(ghp|gho)_…` the first four letters."""
+    for detector in _detectors():
+        grouped = type(detector).__name__ in _GROUPED
+        valid = getattr(detector, "is_formally_valid", None)
+        for pattern in detector.denylist:
+            for m in pattern.finditer(line):
+                if valid is not None and not valid(m[0]):
+                    continue
+                at, end = m.span(1 if grouped and pattern.groups else 0)
+                at += line.startswith("AccountKey=", at) and len("AccountKey=")
+                while at < end and line[at] in _AROUND:
+                    at += 1
+                cut = _ENDS.search(line, at, end)
+                end = cut.start() if cut else end if line[end : end + 1] == "@" else _end(line, end)
+                if at < end and not _is_blank(line[at:end], line[:at]):
+                    yield at, end
+
+
+def _end(text: str, end: int) -> int:
+    """Where a secret ends of which a pattern knows that it goes up to `end` at least."""
+    found = _STICKS.match(text, end)
+    return found.end() if found else end
+
+
+def _end_of_value(text: str, start: int, end: int) -> int:
+    """Where the value of an assignment ends: passwords hold signs that no pattern lists."""
+    if text[max(0, start - 4) : start] == "://:":
+        return end
+    if text[start - 1 : start] in ('"', "'"):
+        quoted = _QUOTED.match(text, end)
+        if quoted:
+            return quoted.end()
+    bare = _BARE.match(text, end)
+    stop = bare.end() if bare else end
+    while stop > end and text[stop - 1] in ".:":
+        stop -= 1
+    return stop
 
 
 # What documentation writes where a login belongs, and a variable that is filled in later.

@@ -5,12 +5,14 @@ The keys are made here, from a seed: none of them opens anything, and none stand
 
 from __future__ import annotations
 
+import json
 import random
 import string
 
 import pytest
 
 from tunewright.engine.data.checks import pii, secrets
+from tunewright.engine.data.fixes.redact import redacted
 
 _RANDOM = random.Random(7)
 _HEX = "0123456789abcdef"
@@ -18,10 +20,14 @@ _UPPER = string.ascii_uppercase + string.digits
 _DIGITS = string.digits
 
 
+_MADE: list[str] = []
+
+
 def made(length: int, letters: str = string.ascii_letters + string.digits) -> str:
     """Letters, with a digit among them, as chance gives in all but very short ones."""
     text = "".join(_RANDOM.choice(letters) for _ in range(length - 1))
-    return text[: length // 2] + "7" + text[length // 2 :]
+    _MADE.append(text[: length // 2] + "7" + text[length // 2 :])
+    return _MADE[-1]
 
 
 def uuid() -> str:
@@ -163,6 +169,67 @@ HARMLESS = [
 @pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS.keys())
 def test_secrets_are_found(text: str) -> None:
     assert secrets.spans(f"here it is: {text} and that was it")
+
+
+def left_of(text: str, clear: str) -> list[str]:
+    """The pieces of eight characters of the secrets of `text` that are in `clear`."""
+    secret = [piece for piece in _MADE if piece in text]
+    return [
+        piece[at : at + 8]
+        for piece in secret
+        for at in range(len(piece) - 7)
+        if piece[at : at + 8] in clear
+    ]
+
+
+@pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS.keys())
+def test_nothing_of_a_secret_is_left(text: str) -> None:
+    places = (
+        f"use {text}.",
+        f"{text} and again {text}, then {text}",
+        f"TOKEN={text}\n(https://host.example/?q=1 {text})",
+    )
+    for place in places:
+        assert left_of(text, redacted(place, {"secret"})[0]) == []
+
+
+@pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS.keys())
+def test_json_with_a_secret_is_still_json(text: str) -> None:
+    for indent in (None, 1):
+        for name in ("api_key", "note", "access_token", "url"):
+            whole = json.dumps({name: text, "to": "Bob", "n": 1}, indent=indent)
+            clear = redacted(whole, {"secret"})[0]
+            assert left_of(text, clear) == []
+            value = json.loads(clear)
+            assert (value["to"], value["n"], name in value) == ("Bob", 1, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "clear"),
+    [
+        ("https://ghp_{36}@github.com/a", "https://[SECRET]@github.com/a"),
+        ("GITHUB_TOKEN=gho_{36}", "GITHUB_TOKEN=[SECRET]"),
+        ("gho_{80} is longer", "[SECRET] is longer"),
+        ("glpat-{20}, glrt-{20}", "[SECRET], [SECRET]"),
+        ("sk_live_{99};", "[SECRET];"),
+        ("a://u:{12}@h/x b://v:{12}@i/y", "a://u:[SECRET]@h/x b://v:[SECRET]@i/y"),
+        (
+            '{"access_token": "eyJ{30}.eyJ{40}.{43}", "n": 1}',
+            '{"access_token": "[SECRET]", "n": 1}',
+        ),
+        ('API_KEY="{20}.{20}.{9}"', 'API_KEY="[SECRET]"'),
+        ("api_key: {32}.", "api_key: [SECRET]."),
+        ('{"password": "{16}@&*^{8}"}', '{"password": "[SECRET]"}'),
+        ("password={16}&user=bob", "password=[SECRET]&user=bob"),
+        ('\\"client_secret\\": \\"{32}\\"', '\\"client_secret\\": \\"[SECRET]\\"'),
+        ("-----BEGIN PRIVATE KEY-----\n{64}\n{64}\nthe end", "[SECRET]\nthe end"),
+    ],
+)
+def test_a_secret_is_replaced_as_a_whole_and_nothing_else(text: str, clear: str) -> None:
+    for length in (8, 9, 12, 16, 20, 30, 32, 36, 40, 43, 64, 80, 99):
+        while f"{{{length}}}" in text:
+            text = text.replace(f"{{{length}}}", made(length), 1)
+    assert redacted(text, {"secret"})[0] == clear
 
 
 @pytest.mark.parametrize(("text", "kind"), PERSONAL.values(), ids=PERSONAL.keys())
