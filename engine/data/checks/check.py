@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
+from tunewright.engine.data.checks.beside import texts_beside
 from tunewright.engine.data.example import Severity
 from tunewright.engine.data.readers.block import Wrong
 from tunewright.engine.data.shapes.find import Bound
@@ -71,10 +72,13 @@ class Options(msgspec.Struct, frozen=True):
 class Looked:
     """One row as the checks see it: `number`, which no other of its file has, the raw value, the
     normal one (None where it is wrong), and its texts with the field of each. `length` counts the
-    characters of all texts, of which those beyond `MOST_TEXT` are cut off."""
+    characters of all texts, of which those beyond `MOST_TEXT` are cut off. `every_text` and
+    `every_field` have also what is learned beside them: reasoning, arguments of calls, tools."""
 
     __slots__ = (
         "bound",
+        "every_field",
+        "every_text",
         "length",
         "low",
         "normal",
@@ -109,6 +113,11 @@ class Looked:
         # the whole text is far quicker than any pattern.
         self.low = self.text.lower()
         self.words = self.low.split()
+        self.every_field, self.every_text = self.texts, self.text
+        beside = texts_beside(normal, bound) if normal is not None else []
+        if beside:
+            self.every_field = _shortened([*self.texts, *beside])
+            self.every_text = "\n".join([text for _, text in self.every_field])
 
     def where(self, pattern: re.Pattern[str]) -> tuple[str, str]:
         """(field, what stands there) of the first match, which the whole text is known to have."""
@@ -147,6 +156,8 @@ def _texts(normal: Normal) -> list[tuple[str, str]]:
 
 def _shortened(texts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """The beginning of each text: long ones give way to short ones."""
+    if sum(len(text) for _, text in texts) <= MOST_TEXT:
+        return list(texts)
     share = MOST_TEXT // max(1, len(texts))
     return [(field, text[:share]) for field, text in texts]
 

@@ -194,23 +194,26 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
 
 def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
     if options.names is not None:
-        for row, found in zip(rows, people([r.text for r in rows], options.names), strict=True):
+        for row, found in zip(
+            rows, people([r.every_text for r in rows], options.names), strict=True
+        ):
             if found:
                 hits.add("pii.name", row.number, *_placed(row, Span(*found[0], "name")))
     for row in rows:
-        if not _DIGIT.search(row.text) and "@" not in row.text and not _HIDES.search(row.low):
+        text = row.every_text
+        if not _DIGIT.search(text) and "@" not in text and not _HIDES.search(text):
             continue
-        for span in spans(row.text):
+        for span in spans(text):
             field, example = _placed(row, span)
             hits.add(f"pii.{span.name}", row.number, field, example)
 
 
 def _placed(row: Looked, span: Span) -> tuple[str, str]:
     start = 0
-    for field, text in row.texts:
+    for field, text in row.every_field:
         end = start + len(text)
         if start <= span.start <= end:
-            said = row.text[span.start : span.end]
+            said = row.every_text[span.start : span.end]
             return row.field_of(field, said), around(text, span.start - start, span.end - start)
         start = end + 1
     return "row", ""

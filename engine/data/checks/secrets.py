@@ -197,9 +197,10 @@ def _is_blank(secret: str, before: str) -> bool:
 
 def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
     for row in rows:
-        if not _may_hold(row.text, row.low):
+        text = row.every_text
+        if not _may_hold(text, row.low if text is row.text else text.lower()):
             continue
-        for field, text in row.texts:
+        for field, text in row.every_field:
             found = spans(text)
             if found:
                 start, end = found[0]
