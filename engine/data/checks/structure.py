@@ -12,6 +12,8 @@ from tunewright.engine.data.checks.check import (
     Looked,
     Options,
 )
+from tunewright.engine.data.shapes.find import Bound
+from tunewright.engine.data.shapes.written import FIRST, WRITTEN, answer_of
 
 _DROP = "remove these rows: --fix drop={id}; or repair them at the source"
 
@@ -94,6 +96,19 @@ KINDS = (
         "answers a question",
         ("drop=answer.none",),
     ),
+    Kind(
+        WRITTEN,
+        "info",
+        "{count} rows have an object or a list as their answer, which is trained as JSON",
+        "right where the model is to answer with JSON: tunewright data preview shows it; else name "
+        "the text in it: --format prompt_completion:prompt=NAME,completion=NAME.INNER",
+    ),
+    Kind(
+        FIRST,
+        "info",
+        "{count} rows have several answers, of which the first is trained",
+        "right where they all say the same; else make them one text at the source",
+    ),
     _kind("pair.tie", "{count} pairs have no better answer"),
     _kind("answer.missing", "{count} rows have no assistant turn"),
     _kind("answer.untrained", "{count} rows have no turn that may be learned from (weight 0)"),
@@ -135,6 +150,8 @@ _KNOWN = {kind.id for kind in KINDS}
 def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
     for row in rows:
         if row.normal is not None:
+            if row.bound is not None and row.bound.shape.name in _ANSWERED:
+                _look_at_answer(row, row.bound, hits)
             for name in _MEDIA:
                 if row.value.get(name):
                     hits.add("content.not-text", row.number, name, f"a field of {name}")
@@ -144,6 +161,19 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
         for wrong in row.wrong:
             id = wrong.id if wrong.id in _KNOWN else "field.type"
             hits.add(id, row.number, wrong.field, f"found {wrong.found}; expected {wrong.expected}")
+
+
+# Shapes of a question and an answer, and what they call them.
+_ANSWERED = {"prompt_completion": ("prompt", "completion"), "alpaca": ("instruction", "output")}
+
+
+def _look_at_answer(row: Looked, bound: Bound, hits: Hits) -> None:
+    asked, answered = (bound.names.get(name, name) for name in _ANSWERED[bound.shape.name])
+    value = row.value.get(answered)
+    if isinstance(value, (dict, list)):
+        text, note = answer_of(value, answered, asked)
+        if note is not None and isinstance(text, str):
+            hits.add(note, row.number, answered, text)
 
 
 FAMILY = Family("structure", "types, roles, answers, JSON and encoding", KINDS, look)

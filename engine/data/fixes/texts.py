@@ -10,6 +10,7 @@ import msgspec
 from tunewright.engine.data.checks.check import Looked
 from tunewright.engine.data.shapes.calls import decoded
 from tunewright.engine.data.shapes.find import root_of
+from tunewright.engine.data.shapes.written import turns_in
 
 Changed = Callable[[str, str], str]
 # (field, name, text) -> the text changed. `name`: what an object calls this value, where that may
@@ -26,23 +27,16 @@ def map_texts(
     numbers and the names of objects too, as texts."""
     if not isinstance(value, dict):
         return value
-    read = turns = None
+    read, tools = None, "tools"
     if looked.bound is not None:
         shape, names = looked.bound.shape, looked.bound.names
         read = {*names.values(), *map(root_of, names.values()), *shape.reads}
-        turns = {names.get(name, name) for name in (*shape.turns, "tools")}
+        tools = names.get("tools", "tools")
     walk = _Walk(change, change_named)
     return {
-        key: walk.field(inner, str(key), turns is None or key in turns)
-        if read is None or key in read
-        else inner
+        key: walk.field(inner, str(key), key == tools) if read is None or key in read else inner
         for key, inner in value.items()
     }
-
-
-def _names_roles(value: Any) -> bool:
-    one = value[0] if isinstance(value, list) and value else value
-    return isinstance(one, dict) and bool(_kept(one))
 
 
 def _written(text: str, value: Any, new: Any) -> str:
@@ -75,11 +69,11 @@ class _Walk:
         self._change = change
         self._named = change_named
 
-    def field(self, value: Any, field: str, holds_turns: bool) -> Any:
+    def field(self, value: Any, field: str, tools: bool) -> Any:
         """A field of the row; turns and tools that it holds as JSON text are walked as such."""
-        if holds_turns and isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-            inner = decoded(value)
-            if isinstance(inner, (list, dict)) and _names_roles(inner):
+        if isinstance(value, str):
+            inner = decoded(value) if tools else turns_in(value)
+            if isinstance(inner, (list, dict)):
                 return _written(value, inner, self._inner(inner, field, "", False))
         return self._inner(value, field, "", False)
 

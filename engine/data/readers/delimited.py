@@ -16,6 +16,7 @@ import msgspec
 
 from tunewright.engine.data.readers.block import BLOCK_BYTES, MOST_ROW_BYTES, Block, RawRow, Wrong
 from tunewright.engine.data.readers.opened import CutOff, open_bytes
+from tunewright.engine.data.shapes.written import is_said
 from tunewright.hardware.errors import Problem
 
 _ROWS = 2000
@@ -84,7 +85,7 @@ def _rows(path: Path, lines: _Lines) -> Iterator[RawRow]:
             wrong = Wrong("row", told, f"{len(names)}, as the first row names", "csv.cells")
             yield RawRow(line, None, wrong)
         else:
-            row = {name: _value(cell) for name, cell in zip(names, cells, strict=True)}
+            row = {name: _value(cell, name) for name, cell in zip(names, cells, strict=True)}
             yield RawRow(line, row, None, lines.take_note() or (_HEADLESS if headless else None))
 
 
@@ -208,15 +209,16 @@ def _header(path: Path, cells: list[str]) -> list[str]:
     )
 
 
-def _value(cell: str) -> Any:
-    """A cell that holds a JSON object or array is that; numbers stay text, as nothing says that
-    "007" is one."""
+def _value(cell: str, name: str) -> Any:
+    """A cell that holds a JSON object or array is that, unless it is what somebody said; numbers
+    stay text, as nothing says that "007" is one."""
     start = cell[:1]
     if start in ("[", "{") and len(cell) > 1:
         try:
-            return msgspec.json.decode(cell.encode())
+            value = msgspec.json.decode(cell.encode())
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-            return _python_value(cell)
+            value = _python_value(cell)
+        return cell if is_said(name, value) else value
     return cell
 
 

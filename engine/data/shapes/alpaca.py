@@ -17,6 +17,7 @@ from tunewright.engine.data.shapes.shape import (
     told,
 )
 from tunewright.engine.data.shapes.turns import history_turns
+from tunewright.engine.data.shapes.written import answer_of
 
 
 def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
@@ -35,6 +36,7 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
     the model's own chat template frames the turn."""
     at = names["output"]
     instruction, output = row.get("instruction"), row.get(at)
+    output, _ = answer_of(output, at, "instruction")
     given_at = names.get("input", "input")
     given, system, history = (
         empty if row.get(field) is None else row[field]

@@ -22,6 +22,7 @@ from tunewright.engine.data.shapes.shape import (
     told,
 )
 from tunewright.engine.data.shapes.turns import ROLES, Turns, parse_turn, parse_turns
+from tunewright.engine.data.shapes.written import turns_in
 
 _CHOSEN = (
     "chosen", "chosen_response", "response_chosen", "preferred", "accepted", "response_j",
@@ -105,6 +106,7 @@ def parse_pair(
 
 def _side(value: Any, field: str) -> Turns | list[Wrong]:
     """The turns of one side, its prompt included where the value holds it."""
+    value = turns_in(value)
     if isinstance(value, str) and is_dialogue(value):
         return dialogue_turns(value, field, "assistant")
     if isinstance(value, dict):
@@ -129,7 +131,7 @@ def _prompt(row: Mapping[str, Any], names: Names) -> Turns | list[Wrong] | None:
         return with_system(row, names, row.get(at), at, "user")
     if "prompt" in names:
         at = names["prompt"]
-        value = row.get(at)
+        value = turns_in(row.get(at))
         if isinstance(value, dict) and "messages" in value:
             found = parse_turns(value["messages"], f"{at}.messages", "user")
         elif isinstance(value, list):

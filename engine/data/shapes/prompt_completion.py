@@ -19,6 +19,13 @@ from tunewright.engine.data.shapes.shape import (
     told,
 )
 from tunewright.engine.data.shapes.turns import history_turns, parse_turns
+from tunewright.engine.data.shapes.written import (
+    NO_ANSWER,
+    answer_in,
+    answer_of,
+    are_turns,
+    turns_in,
+)
 
 ASKED = (
     "inputs_pretokenized", "prompt", "question", "query", "instruction", "user", "human", "input",
@@ -114,13 +121,23 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
     tools = parse_tools(row.get(names["tools"]), names["tools"]) if "tools" in names else ()
     if isinstance(tools, Wrong):
         return [tools]
+    prompt = turns_in(prompt)
+    completion = answer_in(completion, prompt)
+    if isinstance(prompt, list) and isinstance(completion, dict) and not are_turns(completion):
+        completion, _ = answer_of(completion, answered_at, asked_at)
     if isinstance(prompt, list) and isinstance(completion, (list, dict, str)):
         return _as_turns(prompt, completion, asked_at, answered_at, tools)
     if answered_at == "solutions" and isinstance(completion, str) and completion[:1] == "[":
         # APPS has all of them as JSON in a text.
         completion = decoded(completion)
-    completion = _answer_of(completion)
-    if completion is _NONE:
+    if are_turns(completion):
+        if len(names) > 2 + ("tools" in names):
+            # What stands beside the question is put together with it first.
+            told_turns = Wrong(answered_at, told(completion), "text, as the prompt is")
+            return [told_turns]
+        return _as_turns([prompt], completion, asked_at, answered_at, tools)
+    completion, _ = answer_of(completion, answered_at, asked_at)
+    if completion is NO_ANSWER:
         told_none = Wrong(answered_at, "no answer to this question", "an answer", "answer.none")
         return [told_none]
     wrong = [
@@ -187,24 +204,6 @@ def _as_turns(
 
 
 _AT = re.compile(r"\[(\d+)\](.*)", re.DOTALL)
-
-
-_SAID = ("text", "value", "input_text", "spans", "human_readable")
-# Of a question that nothing answers, as SQuAD 2 has them on purpose.
-_NONE = object()
-
-
-def _answer_of(value: Any) -> Any:
-    """The text of answers as question sets have them: {"text": ["…"]}, {"value": "…"}, the first of
-    a list of either or of texts, yes and no, a number."""
-    if isinstance(value, dict):
-        name = next((name for name in _SAID if name in value), None)
-        return value if name is None else _answer_of(value[name])
-    if isinstance(value, list):
-        return _answer_of(value[0]) if value else _NONE
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value) if isinstance(value, (int, float)) else value
 
 
 SHAPE = Shape(
