@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,10 @@ from tunewright.engine.data.checks.check import Options, families
 from tunewright.engine.data.fingerprint import fingerprint
 from tunewright.engine.data.inspect import open_inspection
 from tunewright.engine.data.keys import Groups, equal_pairs
+from tunewright.engine.data.new_files import new_files
 from tunewright.engine.data.sources import find_sources
 from tunewright.engine.data.split import check_fraction, hold_out
-from tunewright.engine.files import fsync_folder, write_atomic
+from tunewright.engine.files import write_atomic
 from tunewright.hardware.errors import Problem
 
 _NEEDED = ("structure", "duplicates", "balance")
@@ -71,19 +71,10 @@ def write_split(
             cure="collect rows that differ more; duplicates go with tunewright data fix",
         )
     folder.mkdir(parents=True, exist_ok=True)
-    names = [target.with_name(f".{target.name}.{os.getpid()}.tmp") for target in targets[:2]]
-    try:
-        with names[0].open("xb") as train, names[1].open("xb") as out:
-            for row, value in enumerate(_values(path)):
-                (out if held[row] else train).write(msgspec.json.encode(value) + b"\n")
-            for file in (train, out):
-                file.flush()
-                os.fsync(file.fileno())
-        for name, target in zip(names, targets, strict=False):
-            name.rename(target)
-    finally:
-        for name in names:
-            name.unlink(missing_ok=True)
+    sources = find_sources(path)
+    with new_files(targets[:2], [source.path for source in sources]) as (train, out):
+        for row, value in enumerate(_values(path)):
+            (out if held[row] else train).write(msgspec.json.encode(value) + b"\n")
     division = Division(
         train=str(targets[0]),
         eval=str(targets[1]),
@@ -94,10 +85,9 @@ def write_split(
         by=by,
         seed=seed,
         fraction=fraction,
-        source={str(s.path): fingerprint(s.path) for s in find_sources(path)},
+        source={str(s.path): fingerprint(s.path) for s in sources},
     )
     write_atomic(targets[2], msgspec.json.format(msgspec.json.encode(division), indent=1))
-    fsync_folder(folder)
     return division
 
 

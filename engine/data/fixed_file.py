@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -11,8 +10,8 @@ import msgspec
 
 from tunewright.engine.data.fingerprint import fingerprint
 from tunewright.engine.data.fixed import fixed_rows
+from tunewright.engine.data.new_files import new_files
 from tunewright.engine.data.sources import find_sources
-from tunewright.engine.files import fsync_folder
 from tunewright.hardware.errors import Problem
 
 MANIFEST_VERSION = "1"
@@ -56,56 +55,44 @@ def write_fixed(path: Path, fixes: Sequence[str], output: Path, format: str = "a
         )
     rows_in = rows_out = changed = 0
     by_fix: dict[str, int] = {}
-    names = [_temporary(output), _temporary(manifest)]
-    try:
-        with names[0].open("xb") as rows, names[1].open("xb") as told:
-            _head(told, path, [str(s.path) for s in sources], fixes, format)
-            first = True
-            for done in fixed_rows(path, fixes, format):
-                rows_in += 1
-                if done.value is not None:
-                    rows.write(msgspec.json.encode(done.value) + b"\n")
-                    rows_out += 1
-                    changed += bool(done.changes)
-                for fix in dict.fromkeys(fix for fix, _, _ in done.changes):
-                    by_fix[fix] = by_fix.get(fix, 0) + 1
-                for fix, field, what in done.changes:
-                    change = {
-                        "file": done.place.file,
-                        "line": done.place.line,
-                        **({} if done.place.row is None else {"row": done.place.row}),
-                        "to": rows_out if done.value is not None else None,
-                        "fix": fix,
-                        "field": field,
-                        "what": what,
-                    }
-                    told.write((b"\n  " if first else b",\n  ") + msgspec.json.encode(change))
-                    first = False
-            rows.flush()
-            os.fsync(rows.fileno())
-            mark = fingerprint(names[0])
-            outcome = Outcome(
-                str(output),
-                str(manifest),
-                rows_in,
-                rows_out,
-                changed,
-                rows_in - rows_out,
-                by_fix,
-                mark,
-            )
-            told.write(b'\n ],\n "result": ' + msgspec.json.encode(outcome) + b"\n}\n")
-        names[0].rename(output)
-        names[1].rename(manifest)
-    finally:
-        for name in names:
-            name.unlink(missing_ok=True)
-    fsync_folder(output.parent)
+    files = [source.path for source in sources]
+    with new_files((output, manifest), files) as (rows, told):
+        _head(told, path, [str(s.path) for s in sources], fixes, format)
+        first = True
+        for done in fixed_rows(path, fixes, format):
+            rows_in += 1
+            if done.value is not None:
+                rows.write(msgspec.json.encode(done.value) + b"\n")
+                rows_out += 1
+                changed += bool(done.changes)
+            for fix in dict.fromkeys(fix for fix, _, _ in done.changes):
+                by_fix[fix] = by_fix.get(fix, 0) + 1
+            for fix, field, what in done.changes:
+                change = {
+                    "file": done.place.file,
+                    "line": done.place.line,
+                    **({} if done.place.row is None else {"row": done.place.row}),
+                    "to": rows_out if done.value is not None else None,
+                    "fix": fix,
+                    "field": field,
+                    "what": what,
+                }
+                told.write((b"\n  " if first else b",\n  ") + msgspec.json.encode(change))
+                first = False
+        rows.flush()
+        mark = fingerprint(Path(rows.name))
+        outcome = Outcome(
+            str(output),
+            str(manifest),
+            rows_in,
+            rows_out,
+            changed,
+            rows_in - rows_out,
+            by_fix,
+            mark,
+        )
+        told.write(b'\n ],\n "result": ' + msgspec.json.encode(outcome) + b"\n}\n")
     return outcome
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def _head(
