@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
+from tunewright.engine.data.checks.beside import leaves
 from tunewright.engine.data.example import DataFacts, Example, Place
 from tunewright.engine.data.keys import equal_pairs, key_of
 from tunewright.engine.data.read import Reading
@@ -79,7 +80,7 @@ def _refuse_endless(examples: Sequence[Example]) -> None:
     places: list[Place] = []
     count = longest = 0
     for example in examples:
-        letters = sum(len(message.content) for message in example.messages)
+        letters = _letters(example)
         longest = max(longest, letters)
         if letters > MOST_LETTERS:
             count += 1
@@ -92,6 +93,18 @@ def _refuse_endless(examples: Sequence[Example]) -> None:
             why=_shown(places, count),
             cure="is a row really one example? cut such rows into several, or leave them out",
         )
+
+
+def _letters(example: Example) -> int:
+    """Of all that a template renders: reasoning, the arguments of calls and the tools too."""
+    letters = 0
+    for message in example.messages:
+        letters += len(message.content) + len(message.reasoning or "")
+        for call in message.tool_calls:
+            letters += sum(len(text) for _, text in leaves(call.arguments, ""))
+    if example.tools:
+        letters += sum(len(text) for _, text in leaves(example.tools, ""))
+    return letters
 
 
 def _shown(places: Sequence[Place], count: int) -> str:

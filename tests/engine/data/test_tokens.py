@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tiny import TinyData
 
-from tunewright.engine.data.example import Example, Message, Place
-from tunewright.engine.data.preflight import check_row, checked_rows, measure
+from tunewright.engine.data.example import Example, Message, Place, ToolCall
+from tunewright.engine.data.preflight import MOST_LETTERS, check_row, checked_rows, measure
 from tunewright.engine.data.read import read_examples
 from tunewright.engine.data.split import prompt_key, split
 from tunewright.engine.data.template import Template
@@ -147,6 +147,36 @@ def test_preflight_fails_when_the_last_trained_token_does_not_end_the_turn(
     endless = Renderer(renderer.tokenizer, Template(source, special), special, renderer.stop_ids)
     with pytest.raises(Problem, match="does not end the turn"):
         list(checked_rows([MULTI], endless, "completion"))
+
+
+_ENDLESS = "l" * (MOST_LETTERS // 2 + 1)
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        Example((Message("user", _ENDLESS), Message("assistant", _ENDLESS)), HERE),
+        Example((Message("user", _ENDLESS), Message("assistant", "a", _ENDLESS)), HERE),
+        Example(
+            (
+                Message("user", _ENDLESS),
+                Message("assistant", "", None, (ToolCall("f", {"a": [_ENDLESS]}),)),
+            ),
+            HERE,
+        ),
+        Example(
+            (Message("user", _ENDLESS), Message("assistant", "a")),
+            HERE,
+            ({"type": "function", "function": {"name": "f", "description": _ENDLESS}},),
+        ),
+    ],
+    ids=["content", "reasoning", "arguments", "tools"],
+)
+def test_a_row_longer_than_any_context_is_refused_before_it_is_tokenized(
+    renderer: Renderer, example: Example
+) -> None:
+    with pytest.raises(Problem, match="longer than any context"):
+        next(checked_rows([example], renderer, "completion"))
 
 
 def test_preflight_fails_when_nothing_is_trained_or_bos_is_doubled(renderer: Renderer) -> None:
