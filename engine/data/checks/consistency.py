@@ -8,6 +8,9 @@ from typing import Any
 
 from tunewright.engine.data.checks.check import Family, Hits, Kind, Looked, Options
 from tunewright.engine.data.checks.total import PLACES, Total
+from tunewright.engine.data.shapes.conversation import system_text
+from tunewright.engine.data.shapes.find import Bound
+from tunewright.engine.data.shapes.shape import Normal
 from tunewright.engine.text import counted
 
 # From this share on a habit is the rule, and the rest are exceptions to it.
@@ -66,7 +69,7 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> Any:
                 row.value.keys() if len(row.value) <= _MOST_FIELDS else list(row.value)[:500]
             )
             if row.bound is not None and row.normal is not None:
-                names = row.bound.unread(row.value)
+                names = [*row.bound.unread(row.value), *_other_system(row, row.bound, row.normal)]
                 for name in names[:_MOST_FIELDS]:
                     name = name[:60]
                     unread[name] += 1
@@ -95,6 +98,15 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> Any:
         answered,
         bytes(odd),
     )
+
+
+def _other_system(row: Looked, bound: Bound, normal: Normal) -> list[str]:
+    """The row's system text where its turns begin with another one, which is the nearer."""
+    at = bound.names.get("system")
+    if at is None or not normal.messages or normal.messages[0].role != "system":
+        return []
+    said, value = normal.messages[0].content, system_text(row.value.get(at))
+    return [at] if isinstance(value, str) and value.strip() not in ("", said.strip()) else []
 
 
 def _lacking(rows: Sequence[Looked], keys: Counter[str]) -> dict[str, list[int]]:

@@ -51,11 +51,12 @@ _MADE_OF_ONE = (
     "completion", "answer", "response", "output", "target", "summary", "highlights", "translation",
     "answers", "code", "headline", "target_text", "text_out", "output_text",
 )  # fmt: skip
+_WORKED_OUT = ("solution", "generated_solution")
 # What a question is about, and what was thought before it was answered.
 _GIVEN = ("context", "passage", "knowledge", "contexts", "schema", "evidence")
 # What is to be done with all inputs of a task.
 _SYSTEM = ("system", "system_prompt", "definition")
-_THOUGHT = (
+THOUGHT = (
     "reasoning", "thinking", "reasoning_content", "rationale", "thought", "chain_of_thought",
     "complex_cot", "cot", "explanation_steps",
 )  # fmt: skip
@@ -80,6 +81,9 @@ def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
         answered = "label"
     if asked is None or answered is None or asked == answered:
         return None
+    if answered.lower() == "answer":
+        # LIMO and MATH have the way there, and its last number apart.
+        answered = alias(row, _WORKED_OUT, (str,)) or answered
     names = {"prompt": asked, "completion": answered, **_beside(row, asked)}
     return names, 0.6 if document else 0.8
 
@@ -109,7 +113,7 @@ def _beside(row: Mapping[str, Any], asked: str) -> dict[str, str]:
         "system": alias(row, _SYSTEM, (str, type(None))),
         "history": alias(row, ("history",), (list, type(None))),
         "given": alias(row, _GIVEN, (str, type(None))),
-        "thought": alias(row, _THOUGHT, (str, type(None))),
+        "thought": alias(row, THOUGHT, (str, type(None))),
         "tools": alias(row, ("tools", "functions"), (str, list, type(None))),
     }
     return {ours: name for ours, name in found.items() if name is not None and name != asked}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from tunewright.engine.data.example import Format
 from tunewright.engine.data.fixes.unify import as_trl
+from tunewright.engine.data.inspect import check_data
 from tunewright.engine.data.read import read_examples
 from tunewright.engine.data.shapes.find import SHAPES, Finder, parse_row, shape_named
 from tunewright.engine.data.shapes.shape import Normal
@@ -255,6 +257,40 @@ def test_what_a_question_is_about_and_what_was_thought_are_read() -> None:
     assert dolly.messages[0].content == "q\n\nabout this"
     thought = normal({"Question": "q", "Complex_CoT": "hm", "Response": "a"})
     assert (thought.messages[-1].content, thought.messages[-1].reasoning) == ("a", "hm")
+
+
+def test_alpaca_is_read_with_what_stands_beside_it() -> None:
+    row = {"instruction": "q", "output": "a", "system_prompt": "Be brief.", "reasoning": "hm"}
+    parsed = normal(row)
+    assert [m.content for m in parsed.messages] == ["Be brief.", "q", "a"]
+    assert parsed.messages[-1].reasoning == "hm"
+    assert parsed.fields == ("system_prompt", "instruction", "output")
+    tools = [{"name": "find", "parameters": {}}]
+    called = {"instruction": "q", "output": '[{"name": "find", "arguments": {}}]', "tools": tools}
+    assert normal(called).messages[-1].tool_calls[0].name == "find"
+    assert len(normal(called).tools) == 1
+    bound = Finder().find(row)
+    assert bound is not None
+    assert bound.unread(row) == []
+
+
+def test_the_way_to_an_answer_is_trained_and_not_its_last_number() -> None:
+    for asked in ("question", "problem"):
+        row = {asked: "q", "solution": "One and one is 2.", "answer": "2"}
+        bound = Finder().find(row)
+        assert bound is not None
+        assert normal(row).answer == "One and one is 2."
+        assert bound.unread(row) == ["answer"]
+    assert normal({"question": "q", "answer": "2"}).answer == "2"
+
+
+def test_a_system_text_that_the_turns_replace_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    for said, unread in (("Be kind.", True), ("Be brief.", False), ("", False)):
+        turns = [{"role": "system", "content": "Be brief."}, Q, A]
+        path.write_text(json.dumps({"system": said, "messages": turns}) + "\n")
+        places = [p for f in check_data(path).findings if f.id == "field.unread" for p in f.places]
+        assert [place.field for place in places] == (["system"] if unread else [])
 
 
 def test_an_answer_that_is_a_call_becomes_one_where_there_are_tools() -> None:
