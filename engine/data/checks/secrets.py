@@ -76,11 +76,11 @@ _PLUGINS = (
 )  # fmt: skip
 # Those whose patterns have a group for the secret; the groups of the others are parts of it.
 _GROUPED = ("AWSKeyDetector", "BasicAuthDetector")
-# To its end, or where that is missing, as far as its lines go.
-_PRIVATE = re.compile(
-    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----"
-    r"(?:[\s\S]{0,40000}?-----END[^-]{0,60}-----|(?:(?:\s|\\+[nr])*[A-Za-z0-9+/=]{16,})*)"
-)
+_BEGINS = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----")
+_CLOSES = re.compile(r"-----END[^-]{0,60}-----")
+# A key whose end is missing goes as far as its lines do.
+_LINES = re.compile(r"(?:(?:\s|\\+[nr])*[A-Za-z0-9+/=]{16,})*")
+_LONGEST_KEY = 40_000
 # What sticks to a secret is part of it: patterns know the shortest form, and keys have grown.
 _STICKS = re.compile(r"(?:[\w-]|[.+/=~%](?=[\w-]{4}))*=*")
 # A value ends with its quote, and one without quotes where prose, a URL or code goes on.
@@ -128,10 +128,14 @@ def spans(text: str) -> list[tuple[int, int]]:
 
 
 def _found(text: str) -> Iterator[tuple[int, int]]:
-    yield from (m.span() for m in _PRIVATE.finditer(text))
+    yield from _private_keys(text)
+    past = 0
     for m in _OWN.finditer(text):
+        if m.start() < past:
+            continue
         group = m.lastindex or 0
-        yield m.start(group), _end_of_value(text, *m.span(group)) if group else _end(text, m.end())
+        past = _end_of_value(text, *m.span(group)) if group else _end(text, m.end())
+        yield m.start(group), past
     # detect-secrets reads lines, and a line of megabytes is data of another kind.
     start = 0
     for line in text.splitlines(keepends=True):
@@ -141,6 +145,22 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
         start += len(line)
 
 
+def _private_keys(text: str) -> Iterator[tuple[int, int]]:
+    past = 0
+    closes = _CLOSES.search(text)
+    for m in _BEGINS.finditer(text):
+        if m.start() < past:
+            continue
+        while closes is not None and closes.start() < m.end():
+            closes = _CLOSES.search(text, closes.end())
+        if closes is not None and closes.start() - m.end() <= _LONGEST_KEY:
+            past = closes.end()
+        else:
+            lines = _LINES.match(text, m.end())
+            past = lines.end() if lines else m.end()
+        yield m.start(), past
+
+
 def _detected(line: str) -> Iterator[tuple[int, int]]:
     """What the patterns of detect-secrets find. They are run here, as it gives texts and no places,
     and of several groups each: of `(ghp|gho)_…` the first four letters."""
@@ -148,17 +168,23 @@ def _detected(line: str) -> Iterator[tuple[int, int]]:
         grouped = type(detector).__name__ in _GROUPED
         valid = getattr(detector, "is_formally_valid", None)
         for pattern in detector.denylist:
+            past = 0
             for m in pattern.finditer(line):
-                if valid is not None and not valid(m[0]):
+                if m.start() < past or (valid is not None and not valid(m[0])):
                     continue
                 at, end = m.span(1 if grouped and pattern.groups else 0)
                 at += line.startswith("AccountKey=", at) and len("AccountKey=")
                 while at < end and line[at] in _AROUND:
                     at += 1
                 cut = _ENDS.search(line, at, end)
-                end = cut.start() if cut else end if line[end : end + 1] == "@" else _end(line, end)
-                if at < end and not _is_blank(line[at:end], line[:at]):
-                    yield at, end
+                past = cut.start() if cut else _end_of_match(line, end)
+                if at < past and not _is_blank(line[at:past], line[max(0, at - 80) : at]):
+                    yield at, past
+
+
+def _end_of_match(text: str, end: int) -> int:
+    # The password of a login ends where the host begins.
+    return end if text[end : end + 1] == "@" else _end(text, end)
 
 
 def _end(text: str, end: int) -> int:
@@ -192,7 +218,7 @@ _BLANKS = re.compile(
 
 def _is_blank(secret: str, before: str) -> bool:
     """Whether a login of a URL is one that documentation writes."""
-    return before.endswith(":") and "://" in before[-80:] and bool(_BLANKS.match(secret))
+    return before.endswith(":") and "://" in before and bool(_BLANKS.match(secret))
 
 
 def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
