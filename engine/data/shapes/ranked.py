@@ -4,10 +4,18 @@ The best and the worst become a pair."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from shlex import quote
 from typing import Any
 
 from tunewright.engine.data.readers.block import Wrong
+from tunewright.engine.data.shapes.better import (
+    JUDGES,
+    TIE,
+    better_of,
+    counts_from,
+    is_unclear,
+)
 from tunewright.engine.data.shapes.preference import parse_pair
 from tunewright.engine.data.shapes.prompt_completion import ASKED
 from tunewright.engine.data.shapes.shape import Names, Parsed, Shape, alias, told
@@ -29,54 +37,6 @@ _COLUMNS = (
     ("conversation_a", "conversation_b"), ("model_a_response", "model_b_response"),
     ("response1", "response2"), ("summary_a", "summary_b"),
 )  # fmt: skip
-_FIRST, _SECOND = 0, 1
-_TIE = -1
-Judge = Callable[[Any], int | None]
-
-
-def _by_index(value: Any) -> int | None:
-    """0 or 1: the number of the better one."""
-    return int(value) if not isinstance(value, float) and str(value) in ("0", "1") else None
-
-
-def _by_number(value: Any) -> int | None:
-    """1 or 2."""
-    return {"1": _FIRST, "2": _SECOND, "0": _TIE}.get(str(value))
-
-
-def _by_shp(value: Any) -> int | None:
-    """SHP's label: whether the first is better."""
-    return {"1": _FIRST, "0": _SECOND}.get(str(value))
-
-
-def _by_strength(value: Any) -> int | None:
-    """Below 0 the first is better, above it the second."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return _TIE if value == 0 else (_FIRST if value < 0 else _SECOND)
-
-
-def _by_name(value: Any) -> int | None:
-    """ "model_a", "A", "first" …; a tie in any words."""
-    said = str(value).strip().lower()
-    if "tie" in said or said in ("both", "neither", "equal"):
-        return _TIE
-    names = ({"a", "1", "first", "model_a", "left"}, {"b", "2", "second", "model_b", "right"})
-    end = said.rsplit("_", 1)[-1]
-    return next((at for at, known in enumerate(names) if said in known or end in known), None)
-
-
-def _by_choice(value: Any) -> int | None:
-    """An index where it is a number, else a name."""
-    return _by_index(value) if isinstance(value, int) else _by_name(value)
-
-
-_JUDGES: dict[str, Judge] = {
-    "better_response_id": _by_index, "chosen_index": _by_index, "preferred_index": _by_index,
-    "preference_strength": _by_strength, "overall_preference": _by_strength,
-    "winner": _by_name, "preferred": _by_name, "better": _by_name, "verdict": _by_name,
-    "choice": _by_choice, "preference": _by_number, "labels": _by_shp,
-}  # fmt: skip
 
 
 def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
@@ -103,13 +63,17 @@ def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
         }, 0.8
     for names in _COLUMNS:
         pair = [alias(row, (name,), (str, list)) for name in names]
-        judge = alias(row, tuple(_JUDGES), (str, int, float))
+        judge = alias(row, JUDGES, (str, int, float))
         scores = _scores_beside(row, names)
         if None in pair or (judge is None and not scores):
             continue
         both = {"first": str(pair[0]), "second": str(pair[1])}
         if judge is not None:
-            return {**both, "judge": judge, **beside}, 0.8
+            bound = {**both, "judge": judge, **beside}
+            columns = both["first"], both["second"]
+            if not isinstance(row[judge], str) and is_unclear(judge, columns):
+                bound["count_from"] = counts_from(judge, columns)
+            return bound, 0.8
         return {**both, "score_first": scores[0], "score_second": scores[1], **beside}, 0.8
     return None
 
@@ -140,28 +104,55 @@ def _number(value: Any) -> float | None:
 
 
 def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
-    if "answers" in names:
+    if "first" not in names or "second" not in names:
         return _of_list(row, names)
-    sides = [(row.get(names[key]), names[key]) for key in ("first", "second")]
+    if names.get("prompt") not in row:
+        # Dialogues that were compared begin with their prompt.
+        names = {ours: name for ours, name in names.items() if ours != "prompt"}
+    columns = names["first"], names["second"]
+    sides = [(row.get(column), column) for column in columns]
+    expected = "which of the two is better"
     if "judge" in names:
         at = names["judge"]
-        better = _JUDGES[at.lower()](row.get(at))
+        start = names.get("count_from", "")
+        better = better_of(row, at, columns, start if start in ("0", "1") else "")
+        expected += f": {columns[0]} or {columns[1]}, by name or by number"
+        other = "1" if counts_from(at, columns) == "0" else "0"
+        expected += "" if start in ("0", "1") else f"; if from {other}, {_asked(names, other)}"
     else:
-        at = names["score_first"]
-        scores = [_number(row.get(names[key])) for key in ("score_first", "score_second")]
+        at = names.get("score_first", "score_first")
+        scores = [_number(row.get(names.get(key, key))) for key in ("score_first", "score_second")]
         if scores[0] is None or scores[1] is None:
             better = None
         else:
-            better = _TIE if scores[0] == scores[1] else int(scores[1] > scores[0])
+            better = TIE if scores[0] == scores[1] else int(scores[1] > scores[0])
     if better is None:
-        return [Wrong(at, told(row.get(at)), "which of the two is better", "label.missing")]
-    if better == _TIE:
+        return [Wrong(at, told(row.get(at)), expected, "label.missing")]
+    if better == TIE:
         return [Wrong(at, "neither is better", "a better answer and a worse one", "pair.tie")]
     return parse_pair(row, names, sides[better], sides[1 - better])
 
 
+def _otherwise(names: Names) -> str:
+    if "count_from" not in names:
+        return ""
+    means = {
+        "0": "its numbers count from 0",
+        "1": "its numbers count from 1",
+    }.get(names["count_from"], "1 means the first, and 0 the second")
+    other = "1" if names["count_from"] == "0" else "0"
+    return f"{names['judge']}: {means}; from {other}: {_asked(names, other)}"
+
+
+def _asked(names: Names, start: str) -> str:
+    """How to ask for two columns whose judge counts from `start`."""
+    keys = ("prompt", "first", "second", "judge")
+    fields = ",".join(f"{key}={names[key]}" for key in keys if key in names)
+    return f"--format {quote(f'ranked:{fields},count_from={start}')}"
+
+
 def _of_list(row: Mapping[str, Any], names: Names) -> Parsed:
-    at = names["answers"]
+    at = names.get("answers", "answers")
     answers = row.get(at)
     if not isinstance(answers, list):
         return [Wrong(at, told(answers), "a list of answers with scores")]
@@ -187,8 +178,12 @@ SHAPE = Shape(
     kind="preference",
     title="several answers, and which is better",
     needs=("prompt", "answers"),
-    reads=("prompt", "answers", "first", "second", "judge", "system"),
+    reads=(
+        "prompt", "answers", "first", "second", "judge", "count_from", "score_first",
+        "score_second", "system",
+    ),
     turns=(),
     bind=_bind,
     parse=_parse,
+    otherwise=_otherwise,
 )
