@@ -16,6 +16,9 @@ _MOST_FIELDS = 500
 # Fields of a block whose rows are told, and rows of each.
 _TOLD = 8
 _PLACES = 20
+# Fields of which nobody doubts what they are.
+_ASKED = ("prompt", "question", "instruction")
+_ANSWERED = ("response", "completion", "answer")
 
 KINDS = (
     Kind(
@@ -31,6 +34,15 @@ KINDS = (
         "some fields are not read: nothing is learned from them",
         "rename what should be: --fix rename=OLD:NEW, or leave them",
         ("rename",),
+    ),
+    Kind(
+        "field.pair",
+        "error",
+        "{count} rows have a question and its answer in fields that are not read, and something else "
+        "would be learned",
+        "say that they count: --format, as each finding spells it; or leave them out: --fix "
+        "drop=field.pair",
+        ("drop=field.pair",),
     ),
     Kind(
         "field.many",
@@ -67,6 +79,11 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> Any:
             )
             if row.bound is not None and row.normal is not None:
                 names = row.bound.unread(row.value)
+                pair = _pair(row, names) if len(names) > 1 else None
+                if pair is not None:
+                    fields = f"prompt={pair[0]},completion={pair[1]}"
+                    said = f"expected --format prompt_completion:{fields}"
+                    hits.add("field.pair", row.number, pair[1], said, 200)
                 for name in names[:_MOST_FIELDS]:
                     name = name[:60]
                     unread[name] += 1
@@ -95,6 +112,22 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> Any:
         answered,
         bytes(odd),
     )
+
+
+def _pair(row: Looked, unread: list[str]) -> tuple[str, str] | None:
+    """The fields of a question and its answer that are not read, where the answer is nothing that
+    the row says otherwise: some sets repeat their last turns beside them."""
+    asked = next((name for name in _ASKED if name in unread), None)
+    answered = next((name for name in _ANSWERED if name in unread), None)
+    if asked is None or answered is None or row.normal is None:
+        return None
+    question, answer = row.value[asked], row.value[answered]
+    if not (isinstance(question, str) and question.strip() and isinstance(answer, str)):
+        return None
+    answer = answer.strip()
+    turns = (*row.normal.messages, *row.normal.chosen, *row.normal.rejected)
+    said = (row.normal.text or "", *(turn.content for turn in turns))
+    return None if not answer or any(answer in text for text in said) else (asked, answered)
 
 
 def _lacking(rows: Sequence[Looked], keys: Counter[str]) -> dict[str, list[int]]:
