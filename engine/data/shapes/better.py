@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tunewright.engine.data.shapes import reward
 from tunewright.engine.data.shapes.shape import joined
 
 FIRST, SECOND = 0, 1
@@ -42,8 +43,8 @@ def better_of(
     value, name = row.get(judge), joined(judge)
     if value is None or isinstance(value, bool):
         return None
-    number = _number(value)
-    if number is not None:
+    if is_number(value):
+        number = float(value)
         if name in _STRENGTHS:
             return TIE if number == 0 else (FIRST if number < 0 else SECOND)
         return _by_number(number, name, columns, start)
@@ -65,11 +66,11 @@ def better_of(
     return _by_number(float(marked[1]), name, columns, start)
 
 
-def _number(value: Any) -> float | None:
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
+def is_number(value: Any) -> bool:
+    """Whether a judgement is a number, or the text of one."""
+    if isinstance(value, str):
+        return reward.is_number(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _by_number(number: float, name: str, columns: tuple[str, str], start: str) -> int | None:

@@ -14,6 +14,7 @@ from tunewright.engine.data.shapes.better import (
     TIE,
     better_of,
     counts_from,
+    is_number,
     is_unclear,
 )
 from tunewright.engine.data.shapes.preference import parse_pair
@@ -111,14 +112,14 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
         names = {ours: name for ours, name in names.items() if ours != "prompt"}
     columns = names["first"], names["second"]
     sides = [(row.get(column), column) for column in columns]
-    expected = "which of the two is better"
+    expected = "the better of two"
     if "judge" in names:
         at = names["judge"]
         start = names.get("count_from", "")
         better = better_of(row, at, columns, start if start in ("0", "1") else "")
-        expected += f": {columns[0]} or {columns[1]}, by name or by number"
+        expected += f", {columns[0]} or {columns[1]}"
         other = "1" if counts_from(at, columns) == "0" else "0"
-        expected += "" if start in ("0", "1") else f"; if from {other}, {_asked(names, other)}"
+        expected += "" if start in ("0", "1") else f"; numbers from {other}: {_asked(names, other)}"
     else:
         at = names.get("score_first", "score_first")
         scores = [_number(row.get(names.get(key, key))) for key in ("score_first", "score_second")]
@@ -127,7 +128,9 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
         else:
             better = TIE if scores[0] == scores[1] else int(scores[1] > scores[0])
     if better is None:
-        return [Wrong(at, told(row.get(at)), expected, "label.missing")]
+        counted = "judge" in names and is_number(row.get(at))
+        id = "label.number" if counted else "label.missing"
+        return [Wrong(at, told(row.get(at)), expected, id)]
     if better == TIE:
         return [Wrong(at, "neither is better", "a better answer and a worse one", "pair.tie")]
     return parse_pair(row, names, sides[better], sides[1 - better])
@@ -179,8 +182,15 @@ SHAPE = Shape(
     title="several answers, and which is better",
     needs=("prompt", "answers"),
     reads=(
-        "prompt", "answers", "first", "second", "judge", "count_from", "score_first",
-        "score_second", "system",
+        "prompt",
+        "answers",
+        "first",
+        "second",
+        "judge",
+        "count_from",
+        "score_first",
+        "score_second",
+        "system",
     ),
     turns=(),
     bind=_bind,

@@ -74,9 +74,9 @@ def test_the_better_one_is_chosen(columns: str, judge: dict[str, Any], better: i
         # Neither a name of a column nor that of a model: a tail of it tells nothing.
         ("response_a response_b", {"winner": "llama_a"}, "label.missing"),
         ("response_a response_b", {"winner": "m", "model_a": "m", "model_b": "m"}, "label.missing"),
-        ("response_0 response_1", {"winner": 2}, "label.missing"),
-        ("response_1 response_2", {"choice": 0}, "label.missing"),
-        ("response_1 response_2", {"preference": 0}, "label.missing"),
+        ("response_0 response_1", {"winner": 2}, "label.number"),
+        ("response_1 response_2", {"choice": 0}, "label.number"),
+        ("response_1 response_2", {"preference": 0}, "label.number"),
         ("response_1 response_2", {"choice": True}, "label.missing"),
         ("response_1 response_2", {"choice": "nan"}, "label.missing"),
         ("response_a response_b", {"winner": "tie (bothbad)"}, "pair.tie"),
@@ -109,6 +109,12 @@ def test_a_number_that_no_column_has_says_how_it_could_be_read(tmp_path: Path) -
     [wrong] = parsed(row)
     asked = wrong.expected.partition("--format ")[2]
     assert parsed(row, asked).chosen[-1].content == GOOD
+    path = tmp_path / "d.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    [finding] = check_data(path).findings[:1]
+    # Dropping these rows would leave others that are read wrongly.
+    assert (finding.id, finding.fixes) == ("label.number", ())
+    assert finding.examples[0].endswith(asked)
 
 
 def test_names_of_a_spreadsheet_are_judged_too() -> None:
