@@ -165,8 +165,8 @@ class Hits:
         self.places: dict[str, list[tuple[int, str, str]]] = {}
 
     def add(self, id: str, number: int, field: str, example: str = "", most: int = EXAMPLE) -> None:
-        """Row `number` has `id`; a row counts once, however often. `most` letters of the example are
-        shown."""
+        """Row `number` has `id`; a row counts once, however often. `most` letters of the
+        example are shown."""
         rows = self.rows.get(id)
         if rows is None:
             rows = self.rows[id] = array("Q")

@@ -38,8 +38,8 @@ KINDS = (
     Kind(
         "field.pair",
         "error",
-        "{count} rows have a question and its answer in fields that are not read, and something else "
-        "would be learned",
+        "{count} rows have a question and its answer in fields that are not read, and something "
+        "else would be learned",
         "say that they count: --format, as each finding spells it; or leave them out: --fix "
         "drop=field.pair",
         ("drop=field.pair",),

@@ -3,7 +3,6 @@ gave it, by a word or a letter, or by a number, which counts as the columns do."
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -104,11 +103,12 @@ def is_unclear(judge: str, columns: tuple[str, str]) -> bool:
 
 def _marks(columns: tuple[str, str]) -> tuple[str, str]:
     """What tells two names apart: 0 and 1 of response_0 and response_1."""
-    before = len(os.path.commonprefix(columns))
-    ends = [column[before:] for column in columns]
-    after = len(os.path.commonprefix([end[::-1] for end in ends]))
-    first, second = (end[: len(end) - after].lower() for end in ends)
-    return first, second
+    first, second = columns
+    while first and second and first[0] == second[0]:
+        first, second = first[1:], second[1:]
+    while first and second and first[-1] == second[-1]:
+        first, second = first[:-1], second[:-1]
+    return first.lower(), second.lower()
 
 
 def _numbered(columns: tuple[str, str]) -> bool:

@@ -140,6 +140,8 @@ def _signature(row: Mapping[str, Any]) -> tuple[Any, ...]:
         if kind is list and value:
             first = value[0]
             parts.append(tuple(first) if isinstance(first, dict) else type(first))
+            if key in ranked.LISTS:
+                parts.append(ranked.is_judged(first))
         elif kind is dict:
             parts.append("replies" in value or "messages" in value or "text" in value)
             if key in _OPENED:

@@ -19,9 +19,9 @@ from tunewright.engine.data.shapes.better import (
 )
 from tunewright.engine.data.shapes.preference import parse_pair
 from tunewright.engine.data.shapes.prompt_completion import ASKED
-from tunewright.engine.data.shapes.shape import Names, Parsed, Shape, alias, told
+from tunewright.engine.data.shapes.shape import Names, Parsed, Shape, alias, joined, told
 
-_LISTS = ("completions", "answers", "responses", "candidates", "generations", "outputs")
+LISTS = ("completions", "answers", "responses", "candidates", "generations", "outputs")
 _SAID = ("response", "answer", "text", "completion", "content", "output", "body")
 # The first that an answer has judges it; a rank is better the smaller it is.
 _SCORES = (
@@ -29,6 +29,12 @@ _SCORES = (
     "helpfulness", "upvotes", "votes",
 )  # fmt: skip
 _RANKS = ("rank", "ranking")
+# 1 or true for the better ones of a list, 0 or false for the worse.
+_MARKS = (
+    "label", "is_correct", "correct", "is_chosen", "chosen", "selected", "accepted", "preferred",
+)  # fmt: skip
+# A list of scores or ranks beside the list of answers.
+_BESIDE = ("ratings", "scores", "rewards", "ranks", "rankings", "rating", "score", "rank", "labels")
 # Two answers in columns of their own.
 _COLUMNS = (
     ("response_0", "response_1"), ("response_1", "response_2"), ("response_a", "response_b"),
@@ -47,11 +53,13 @@ def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
         beside = {"prompt": "question.full_text"}
     system = alias(row, ("system", "system_prompt"), (str,))
     beside |= {} if system is None else {"system": system}
-    listed = alias(row, _LISTS, (list,))
+    listed = alias(row, LISTS, (list,))
     if listed is not None and asked is not None and row[listed]:
         first = row[listed][0]
-        judged = isinstance(first, dict) and _judged_by(first) is not None
-        if judged and any(name in first for name in _SAID):
+        beside_it = alias(row, _BESIDE, (list,))
+        if beside_it is not None and beside_it != listed and _said_of(first, listed) is not None:
+            return {"answers": listed, "scores": beside_it, **beside}, 0.8
+        if is_judged(first):
             return {"answers": listed, **beside}, 0.8
     two = row.get("summaries")
     if isinstance(two, list) and len(two) == 2 and "choice" in row and "info" in row:
@@ -89,10 +97,24 @@ def _scores_beside(row: Mapping[str, Any], names: tuple[str, str]) -> list[str]:
     return []
 
 
+def is_judged(answer: Any) -> bool:
+    """Whether an answer of a list bears its score, rank or mark."""
+    by = _judged_by(answer) if isinstance(answer, dict) else None
+    return by is not None and any(name in answer for name in _SAID)
+
+
 def _judged_by(answer: Mapping[str, Any]) -> str | None:
-    return next(
-        (name for name in (*_SCORES, *_RANKS) if _number(answer.get(name)) is not None), None
-    )
+    scored = (name for name in (*_SCORES, *_RANKS) if _number(answer.get(name)) is not None)
+    marked = (name for name in _MARKS if answer.get(name) in (0, 1))
+    return next(scored, None) or next(marked, None)
+
+
+def _said_of(answer: Any, at: str) -> tuple[Any, str] | None:
+    """(text or turns, its field) of one answer of a list."""
+    if isinstance(answer, str):
+        return answer, at
+    name = next((name for name in _SAID if name in answer), None) if answer else None
+    return None if name is None or not isinstance(answer, dict) else (answer[name], f"{at}.{name}")
 
 
 def _number(value: Any) -> float | None:
@@ -154,21 +176,34 @@ def _asked(names: Names, start: str) -> str:
     return f"--format {quote(f'ranked:{fields},count_from={start}')}"
 
 
+def _score_of(answer: Any) -> float | None:
+    """How good one answer of a list is, by its own score, rank or mark."""
+    by = _judged_by(answer) if isinstance(answer, dict) else None
+    if by is None:
+        return None
+    score = float(answer[by])
+    return -score if by in _RANKS else score
+
+
 def _of_list(row: Mapping[str, Any], names: Names) -> Parsed:
     at = names.get("answers", "answers")
     answers = row.get(at)
     if not isinstance(answers, list):
         return [Wrong(at, told(answers), "a list of answers with scores")]
+    scores, scores_at = None, names.get("scores")
+    if scores_at is not None:
+        scores = row.get(scores_at)
+        if not isinstance(scores, list) or len(scores) != len(answers):
+            return [Wrong(scores_at, told(scores), "a score for each answer", "label.missing")]
     judged: list[tuple[float, int, Any, str]] = []
     for number, answer in enumerate(answers):
-        by = _judged_by(answer) if isinstance(answer, dict) else None
-        said = None if by is None else next((name for name in _SAID if name in answer), None)
-        if by is None or said is None:
+        said = _said_of(answer, f"{at}[{number}]")
+        score = _score_of(answer) if scores is None else _number(scores[number])
+        if scores_at is not None and score is not None and joined(scores_at)[:4] == "rank":
+            score = -score
+        if said is not None and score is not None:
             # Some answers of large sets were never judged.
-            continue
-        score = _number(answer[by]) or 0.0
-        score = -score if by in _RANKS else score
-        judged.append((score, -number, answer[said], f"{at}[{number}].{said}"))
+            judged.append((score, -number, *said))
     if len(judged) < 2 or max(judged)[0] == min(judged)[0]:
         found = "fewer than two answers with scores" if len(judged) < 2 else "equal scores"
         return [Wrong(at, found, "a better answer and a worse one", "pair.tie")]

@@ -73,7 +73,20 @@ def _is_chat_log(row: Mapping[str, Any]) -> bool:
     )
 
 
+def _is_segments(row: Mapping[str, Any]) -> bool:
+    """axolotl's rows of parts with a mask, for templates of one's own."""
+    parts = row.get("segments")
+    first = parts[0] if isinstance(parts, list) and parts else None
+    return isinstance(first, dict) and "text" in first and isinstance(first.get("label"), bool)
+
+
 STRANGERS = (
+    Stranger(
+        "parts of a text, of which some are to be learned",
+        'a prompt and its completion, {"prompt": …, "completion": …}: the parts whose label is '
+        "true are the completion; leave out what a template sets, Tunewright sets the model's own",
+        _is_segments,
+    ),
     Stranger(
         "one message of a tree",
         "a conversation a row: join the messages of a tree by parent_id",
