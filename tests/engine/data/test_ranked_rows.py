@@ -157,7 +157,7 @@ def test_the_best_and_the_worst_of_a_list_are_a_pair(
     [
         ({"responses": [GOOD, BAD], "scores": [1]}, "label.missing"),
         ({"responses": [GOOD, BAD], "scores": [1, 1]}, "pair.tie"),
-        ({"responses": [{"text": GOOD, "label": 3}, {"text": BAD, "label": 1}]}, "pair.tie"),
+        ({"responses": [{"text": GOOD, "label": 3}, {"text": BAD, "label": 1}]}, "shape.unknown"),
         # Of candidates nothing is learned as if each were a text with a class.
         (
             {"responses": [{"text": GOOD, "label": "A"}, {"text": BAD, "label": "B"}]},
