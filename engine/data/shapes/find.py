@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from shlex import quote
 from typing import Any, NamedTuple
 
 from tunewright.engine.data.readers.block import Wrong
@@ -29,6 +28,7 @@ from tunewright.engine.data.shapes import (
     translation,
 )
 from tunewright.engine.data.shapes.shape import Names, Parsed, Shape, told
+from tunewright.engine.data.shapes.suggest import suggested
 from tunewright.engine.data.shapes.turns import TURN
 from tunewright.hardware.errors import Problem
 
@@ -235,27 +235,6 @@ def _at(row: Any, path: str) -> Any:
         else:
             return None
     return row
-
-
-# Values that are read as names of something, and not as what somebody said.
-_ABOUT = re.compile(r"(?:^|_)(?:id|uuid|url|link|date|time|lang|language|source|model|split)s?$")
-
-
-def suggested(row: Any) -> str:
-    """How the fields of such a row could be named: its first text, and its longest other one."""
-    texts: list[str] = []
-    if isinstance(row, dict):
-        texts_of = ((k, v) for k, v in row.items() if isinstance(v, str))
-        simple = (str(key) for key, value in texts_of if not reward.is_number(value))
-        texts = [key for key in simple if not _ABOUT.search(key.lower()) and _plain(key)][:20]
-    if len(texts) < 2:
-        return "--format prompt_completion:prompt=NAME,completion=NAME"
-    answer = max(texts[1:], key=lambda key: len(row[key]))
-    return f"--format {quote(f'prompt_completion:prompt={texts[0]},completion={answer}')}"
-
-
-def _plain(name: str) -> bool:
-    return re.fullmatch(r"[\w. ?/-]{1,40}", name) is not None
 
 
 class Found(NamedTuple):
