@@ -80,7 +80,21 @@ def _is_segments(row: Mapping[str, Any]) -> bool:
     return isinstance(first, dict) and "text" in first and isinstance(first.get("label"), bool)
 
 
+def _is_benchmark(row: Mapping[str, Any]) -> bool:
+    """MT-Bench's questions, the later ones about the answer to the first; some have answers to
+    compare with."""
+    if _list_of(row, ("turns",), (str,)) and ("question_id" in row or "reference" in row):
+        return True
+    return _list_of(row, ("prompt",), (str,)) and _list_of(row, ("reference",), (str,))
+
+
 STRANGERS = (
+    Stranger(
+        "questions of a benchmark, asked one after the other",
+        'the questions with their answers by turns: {"messages": [{"role": "user", …}, '
+        '{"role": "assistant", …}, …]}; and what a model is measured with is not trained on',
+        _is_benchmark,
+    ),
     Stranger(
         "parts of a text, of which some are to be learned",
         'a prompt and its completion, {"prompt": …, "completion": …}: the parts whose label is '
