@@ -88,7 +88,32 @@ def _is_benchmark(row: Mapping[str, Any]) -> bool:
     return _list_of(row, ("prompt",), (str,)) and _list_of(row, ("reference",), (str,))
 
 
+def _is_intercom(row: Mapping[str, Any]) -> bool:
+    return isinstance(row.get("conversation_parts"), dict) and isinstance(row.get("source"), dict)
+
+
+def _is_batch_result(row: Mapping[str, Any]) -> bool:
+    """OpenAI's: what was asked stands in the file of the requests, under the same custom_id."""
+    return (
+        "custom_id" in row
+        and isinstance(row.get("response"), dict)
+        and not any(name in row for name in ("body", "request", "messages", "prompt", "input"))
+    )
+
+
 STRANGERS = (
+    Stranger(
+        "results of a batch, without what was asked",
+        "the messages of each request and the message of its result in one row: join the two files "
+        "by custom_id",
+        _is_batch_result,
+    ),
+    Stranger(
+        "a conversation of Intercom, where the customer is the user",
+        'its source and the comments of its conversation_parts as turns: {"messages": [{"role": '
+        '"user", …}, {"role": "assistant", …}]}, with those of an admin as the assistant\'s',
+        _is_intercom,
+    ),
     Stranger(
         "questions of a benchmark, asked one after the other",
         'the questions with their answers by turns: {"messages": [{"role": "user", …}, '
