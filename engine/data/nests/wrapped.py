@@ -8,10 +8,7 @@ from typing import Any
 
 from tunewright.engine.data.readers.block import RawRow, Wrong
 from tunewright.engine.data.shapes import strangers
-from tunewright.engine.data.shapes.find import Finder
-
-_WRAPPERS = ("body", "record", "sample", "example", "item", "_source", "payload")
-_HALVES = ("inputs", "outputs")
+from tunewright.engine.data.shapes.find import HALVES, WRAPPERS, Finder
 
 
 def find(values: list[Any]) -> Callable[..., Iterator[RawRow]] | None:
@@ -31,8 +28,8 @@ def _opened(value: Any) -> dict[str, Any] | None:
     where one name would stand for two things."""
     if not isinstance(value, dict):
         return None
-    halves = _HALVES if all(isinstance(value.get(name), dict) for name in _HALVES) else ()
-    names = halves or [name for name in _WRAPPERS if isinstance(value.get(name), dict)][:1]
+    halves = HALVES if all(isinstance(value.get(name), dict) for name in HALVES) else ()
+    names = halves or [name for name in WRAPPERS if isinstance(value.get(name), dict)][:1]
     opened = {key: inner for key, inner in value.items() if key not in names}
     for name in names:
         if opened.keys() & value[name].keys() and halves:

@@ -62,6 +62,10 @@ _OPENED = (
     "response",
     "completion",
 )
+# Objects in which the fields of a row stand, and those which hold one half of them each: rows are
+# taken out of these, and paths through them stay good.
+WRAPPERS = ("body", "record", "sample", "example", "item", "_source", "payload")
+HALVES = ("inputs", "outputs")
 # Signatures of rows that are remembered; rows of a sane set have a handful.
 _MOST_SIGNATURES = 4096
 
@@ -80,7 +84,8 @@ class Bound(NamedTuple):
 
     def unread(self, row: Mapping[str, Any]) -> list[str]:
         """Fields of a row that nothing is made of, those of its turns as `messages[].weight`."""
-        read = {*self.shape.reads, *self.names.values(), *map(root_of, self.names.values())}
+        named = [*self.names.values(), *filter(None, map(_unwrapped, self.names.values()))]
+        read = {*self.shape.reads, *named, *map(root_of, named)}
         found = [str(key) for key in row if key not in read]
         for field in {self.names.get(turn, turn) for turn in self.shape.turns}:
             turns = row.get(field)
@@ -217,8 +222,19 @@ def parse_row(row: Any, bound: Bound | None, shape: Shape | None = None) -> Pars
 def reached(row: Mapping[str, Any], names: Names) -> Mapping[str, Any]:
     """The row, with what a path leads to under that path: `answers[0].text`, as names that somebody
     gave may be; nothing for a path that leads nowhere."""
-    paths = [name for name in names.values() if name not in row and root_of(name) in row]
-    return {**row, **{path: _at(row, path) for path in paths}} if paths else row
+    found: dict[str, Any] = {}
+    for name in names.values():
+        if name not in row and root_of(name) in row:
+            found[name] = _at(row, name)
+        elif name not in row and (within := _unwrapped(name)) and root_of(within) in row:
+            found[name] = _at(row, within)
+    return {**row, **found} if found else row
+
+
+def _unwrapped(path: str) -> str:
+    """A path without the wrapper that its row was taken out of; "" for a path into none."""
+    root, _, within = path.partition(".")
+    return within if root in (*HALVES, *WRAPPERS) else ""
 
 
 def root_of(path: str) -> str:

@@ -24,7 +24,7 @@ LONG = "words and many more words of which nothing is to be learned at all"
         {"ask": "q", "ans": "a"},
         {"ans": "a", "ask": "q"},
         {"kunde_fragt": "q", "model_name": LONG, "wir_sagen": "a"},
-        {"id": "7", "inputs": {"question": "q"}, "outputs": {"answer": "a"}},
+        {"id": "7", "asked": {"question": "q"}, "told": {"answer": "a"}},
         {"example": {"eingabe": {"text": "q"}, "url": LONG}, "antwort": "a"},
         {"id": "1", "rec": {"messages": [{"role": "user", "content": "q"},
                                          {"role": "assistant", "content": "a"}]}},

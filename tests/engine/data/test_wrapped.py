@@ -68,6 +68,15 @@ def test_rows_are_taken_out_of_their_wrapper(rows: list[dict[str, Any]], tmp_pat
     assert finding.count == len(rows)
 
 
+def test_paths_through_a_wrapper_stay_good(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in LINES["langsmith"]))
+    asked = "prompt_completion:prompt=inputs.question,completion=outputs.answer"
+    found = read_examples(path, asked)
+    assert [[m.content for m in example.messages] for example in found.examples] == CELLS
+    assert found.unused_fields == {"id": 3}
+
+
 def test_a_name_that_would_stand_for_two_things_is_left_to_the_person(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
     path.write_text(json.dumps({"inputs": {"text": "q"}, "outputs": {"text": "a"}}) + "\n")
