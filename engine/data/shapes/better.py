@@ -3,6 +3,7 @@ gave it, by a word or a letter, or by a number, which counts as the columns do."
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -69,7 +70,8 @@ def is_number(value: Any) -> bool:
     """Whether a judgement is a number, or the text of one."""
     if isinstance(value, str):
         return reward.is_number(value)
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    finite = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    return finite and not isinstance(value, bool)
 
 
 def _by_number(number: float, name: str, columns: tuple[str, str], start: str) -> int | None:

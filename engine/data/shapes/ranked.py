@@ -4,6 +4,7 @@ The best and the worst become a pair."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from shlex import quote
 from typing import Any
@@ -76,6 +77,9 @@ def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
         scores = _scores_beside(row, names)
         if None in pair or (judge is None and not scores):
             continue
+        if any(alias(row, (name,), (str, list)) for name in _more(names)):
+            # Of three answers a judgement of two tells nothing.
+            return None
         both = {"first": str(pair[0]), "second": str(pair[1])}
         if judge is not None:
             bound = {**both, "judge": judge, **beside}
@@ -85,6 +89,15 @@ def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
             return bound, 0.8
         return {**both, "score_first": scores[0], "score_second": scores[1], **beside}, 0.8
     return None
+
+
+def _more(names: tuple[str, str]) -> list[str]:
+    """The columns that a third answer would have: response_2 and response_c of others."""
+    first, second = names
+    at = next(at for at, (a, b) in enumerate(zip(first, second, strict=True)) if a != b)
+    marks = "abc" if first[at] == "a" else "0123"
+    every = (f"{first[:at]}{mark}{first[at + 1 :]}" for mark in marks)
+    return [name for name in every if name not in names]
 
 
 def _scores_beside(row: Mapping[str, Any], names: tuple[str, str]) -> list[str]:
@@ -121,9 +134,10 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool):
         return None
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
+    return number if math.isfinite(number) else None
 
 
 def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
@@ -134,14 +148,16 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
         names = {ours: name for ours, name in names.items() if ours != "prompt"}
     columns = names["first"], names["second"]
     sides = [(row.get(column), column) for column in columns]
-    expected = "the better of two"
+    expected, counted = "the better of two", False
     if "judge" in names:
         at = names["judge"]
         start = names.get("count_from", "")
         better = better_of(row, at, columns, start if start in ("0", "1") else "")
         expected += f", {columns[0]} or {columns[1]}"
-        other = "1" if counts_from(at, columns) == "0" else "0"
-        expected += "" if start in ("0", "1") else f"; numbers from {other}: {_asked(names, other)}"
+        counted = is_number(row.get(at))
+        if counted:
+            other = "1" if (start or counts_from(at, columns)) == "0" else "0"
+            expected += f"; numbers from {other}: {_asked(names, other)}"
     else:
         at = names.get("score_first", "score_first")
         scores = [_number(row.get(names.get(key, key))) for key in ("score_first", "score_second")]
@@ -150,7 +166,6 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
         else:
             better = TIE if scores[0] == scores[1] else int(scores[1] > scores[0])
     if better is None:
-        counted = "judge" in names and is_number(row.get(at))
         id = "label.number" if counted else "label.missing"
         return [Wrong(at, told(row.get(at)), expected, id)]
     if better == TIE:

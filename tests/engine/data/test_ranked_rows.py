@@ -78,6 +78,9 @@ def test_the_better_one_is_chosen(columns: str, judge: dict[str, Any], better: i
         ("response_1 response_2", {"choice": 0}, "label.number"),
         ("response_1 response_2", {"preference": 0}, "label.number"),
         ("response_1 response_2", {"choice": True}, "label.missing"),
+        ("response_1 response_2", {"preference_strength": float("nan")}, "label.missing"),
+        ("response_a response_b", {"preference": 0}, "label.number"),
+        ("response_a response_b", {"choice": 2}, "label.number"),
         ("response_1 response_2", {"choice": "nan"}, "label.missing"),
         ("response_a response_b", {"winner": "tie (bothbad)"}, "pair.tie"),
         ("response_a response_b", {"winner": "both_bad"}, "pair.tie"),
@@ -105,10 +108,11 @@ def test_numbers_that_may_count_otherwise_say_so_and_how(tmp_path: Path) -> None
 
 
 def test_a_number_that_no_column_has_says_how_it_could_be_read(tmp_path: Path) -> None:
-    row = {"response_1": GOOD, "response_2": BAD, "winner": 0, "prompt": "q"}
-    [wrong] = parsed(row)
-    asked = wrong.expected.partition("--format ")[2]
-    assert parsed(row, asked).chosen[-1].content == GOOD
+    for first, second in (("response_1", "response_2"), ("response_a", "response_b")):
+        row = {first: GOOD, second: BAD, "winner": 0, "prompt": "q"}
+        [wrong] = parsed(row)
+        asked = wrong.expected.partition("--format ")[2]
+        assert parsed(row, asked).chosen[-1].content == GOOD
     path = tmp_path / "d.jsonl"
     path.write_text(json.dumps(row) + "\n")
     [finding] = [f for f in check_data(path).findings if f.id == "label.number"]
@@ -182,3 +186,23 @@ def test_parts_with_a_mask_are_no_classes(tmp_path: Path) -> None:
     [finding] = [f for f in check_data(path).findings if f.id == "shape.stranger"]
     assert finding.count == 1
     assert "parts of a text" in finding.examples[0]
+
+
+@pytest.mark.parametrize(
+    "columns", ["response_0 response_1 response_2", "answer_a answer_b answer_c"]
+)
+def test_a_third_answer_is_not_left_out_in_silence(columns: str) -> None:
+    row = {"prompt": "q", **dict.fromkeys(columns.split(), "x"), "winner": 2}
+    bound = Finder().find(row)
+    assert bound is None or bound.shape.name != "ranked"
+
+
+def test_a_score_that_is_no_number_judges_nothing() -> None:
+    answers = [("n", float("nan")), (GOOD, 5.0), (BAD, 1.0)]
+    row: dict[str, Any] = {
+        "prompt": "q",
+        "answers": [{"text": text, "score": score} for text, score in answers],
+    }
+    row["answers"].reverse()
+    found = parsed(row)
+    assert (found.chosen[-1].content, found.rejected[-1].content) == (GOOD, BAD)
