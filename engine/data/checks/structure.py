@@ -137,8 +137,8 @@ KINDS = (
 )
 # Fields beside the turns that hold what is no text; in the turns only <image> stands for it.
 _MEDIA = ("images", "image", "videos", "video", "audios", "audio")
-# Letters of an example that spells a command.
-_COMMAND = 300
+# Letters of an example that spells a command, or what rows have to be made into.
+_WHOLE = 400
 _KNOWN = {kind.id for kind in KINDS}
 
 
@@ -153,11 +153,12 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
             hits.add("row.long", row.number, row.texts[0][0], f"{row.length:,} characters")
         for wrong in row.wrong:
             id = wrong.id if wrong.id in _KNOWN else "field.type"
-            # A command to copy is told whole, and without what else there is.
+            # A cure is told whole, and without what else there is.
             command = "--format " in wrong.expected
             expected = wrong.expected.partition(", or one of ")[0] if command else wrong.expected
             said = f"found {wrong.found}; expected {expected}"
-            hits.add(id, row.number, wrong.field, said, _COMMAND if command else EXAMPLE)
+            whole = command or id == "shape.stranger"
+            hits.add(id, row.number, wrong.field, said, _WHOLE if whole else EXAMPLE)
 
 
 FAMILY = Family("structure", "types, roles, answers, JSON and encoding", KINDS, look)

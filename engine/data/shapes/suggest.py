@@ -18,13 +18,13 @@ _ABOUT = re.compile(
     r"|version|license|author|user|method|created|updated)s?$"
 )
 _ASKS = re.compile(
-    r"frag|prompt|question|query|^ask|instruct|input|problem|request|customer|anweisung|aufgabe"
+    r"^nl$|frag|prompt|question|query|^ask|instruct|input|problem|request|customer|anweisung|aufgabe"
     r"|eingabe|pregunta|pergunta|consigna|entrada|domanda|richiesta|demande|vraag|pytanie|dotaz"
     r"|ot[aá]zka|fr[aå]ga|sp[oø]rgsm|sporsmal|kysymys|soru|вопрос|питання|问题|問題|質問|질문|سؤال"
     r"|प्रश्न"
 )
 _ANSWERS = re.compile(
-    r"antwort|ausgabe|answer|^ans$|response|reply|output|complet|solution|assistant|respuesta"
+    r"^cmd$|^command|^code$|^sql$|antwort|ausgabe|answer|^ans$|response|reply|output|complet|solution|assistant|respuesta"
     r"|salida|resposta|sa[ií]da|risposta|r[eé]ponse|sortie|antwoord|odpowied|odpov[eě]|^svar|vastaus"
     r"|cevap|yan[iı]t|ответ|відповідь|回答|答案|解答|답변|جواب|إجابة|उत्तर"
 )

@@ -23,6 +23,7 @@ LONG = "words and many more words of which nothing is to be learned at all"
         {"問題": "q", "解答": "a"},
         {"ask": "q", "ans": "a"},
         {"ans": "a", "ask": "q"},
+        {"cmd": "a", "nl": "q"},
         {"kunde_fragt": "q", "model_name": LONG, "wir_sagen": "a"},
         {"id": "7", "asked": {"question": "q"}, "told": {"answer": "a"}},
         {"example": {"eingabe": {"text": "q"}, "url": LONG}, "antwort": "a"},
