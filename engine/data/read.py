@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from tunewright.engine.data.example import Example, Format, Place
 from tunewright.engine.data.readers.block import RawRow, Side, Wrong
-from tunewright.engine.data.shapes.find import Bound, Finder, Found, parse_row, settle, suggested
+from tunewright.engine.data.shapes.find import Bound, Finder, Found, parse_row, settle
 from tunewright.engine.data.shapes.shape import Shape
+from tunewright.engine.data.shapes.suggest import suggested
 from tunewright.engine.data.sources import Source, find_sources
 from tunewright.engine.data.stored import Shelf, Stored
 from tunewright.hardware.errors import Problem

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Places of a finding in a block that are kept with what stands there.
 SHOWN = 10
-_EXAMPLE = 80
+EXAMPLE = 80
 # Characters of a row that text checks look at: a row of megabytes must not stop the rest.
 MOST_TEXT = 1 << 20
 
@@ -164,7 +164,7 @@ def _shortened(texts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def around(text: str, start: int, end: int) -> str:
     """A match with a little of what stands around it, safe to print."""
-    return plain(text[max(0, start - 15) : min(len(text), max(end, start + 1) + 25)])[:_EXAMPLE]
+    return plain(text[max(0, start - 15) : min(len(text), max(end, start + 1) + 25)])[:EXAMPLE]
 
 
 class Hits:
@@ -175,8 +175,9 @@ class Hits:
         self.rows: dict[str, array[int]] = {}
         self.places: dict[str, list[tuple[int, str, str]]] = {}
 
-    def add(self, id: str, number: int, field: str, example: str = "") -> None:
-        """Row `number` has `id`; a row counts once, however often."""
+    def add(self, id: str, number: int, field: str, example: str = "", most: int = EXAMPLE) -> None:
+        """Row `number` has `id`; a row counts once, however often. `most` letters of the
+        example are shown."""
         rows = self.rows.get(id)
         if rows is None:
             rows = self.rows[id] = array("Q")
@@ -185,7 +186,7 @@ class Hits:
             return
         rows.append(number)
         places = self.places[id]
-        said = plain(example[:200])[:_EXAMPLE] if len(places) < SHOWN else ""
+        said = plain(example[: 2 * most + 40])[:most] if len(places) < SHOWN else ""
         places.append((number, field, said))
 
 

@@ -19,6 +19,9 @@ _MOST_FIELDS = 500
 # Fields of a block whose rows are told, and rows of each.
 _TOLD = 8
 _PLACES = 20
+# Fields of which nobody doubts what they are.
+_ASKED = ("prompt", "question", "instruction")
+_ANSWERED = ("response", "completion", "answer")
 
 KINDS = (
     Kind(
@@ -34,6 +37,15 @@ KINDS = (
         "some fields are not read: nothing is learned from them",
         "rename what should be: --fix rename=OLD:NEW, or leave them",
         ("rename",),
+    ),
+    Kind(
+        "field.pair",
+        "error",
+        "{count} rows have a question and its answer in fields that are not read, and something "
+        "else would be learned",
+        "say that they count: --format, as each finding spells it; or leave them out: --fix "
+        "drop=field.pair",
+        ("drop=field.pair",),
     ),
     Kind(
         "field.many",
@@ -69,7 +81,13 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> Any:
                 row.value.keys() if len(row.value) <= _MOST_FIELDS else list(row.value)[:500]
             )
             if row.bound is not None and row.normal is not None:
-                names = [*row.bound.unread(row.value), *_other_system(row, row.bound, row.normal)]
+                names = row.bound.unread(row.value)
+                pair = _pair(row, names) if len(names) > 1 else None
+                if pair is not None:
+                    fields = f"prompt={pair[0]},completion={pair[1]}"
+                    said = f"expected --format prompt_completion:{fields}"
+                    hits.add("field.pair", row.number, pair[1], said, 200)
+                names = [*names, *_other_system(row, row.bound, row.normal)]
                 for name in names[:_MOST_FIELDS]:
                     name = name[:60]
                     unread[name] += 1
@@ -107,6 +125,22 @@ def _other_system(row: Looked, bound: Bound, normal: Normal) -> list[str]:
         return []
     said, value = normal.messages[0].content, system_text(row.value.get(at))
     return [at] if isinstance(value, str) and value.strip() not in ("", said.strip()) else []
+
+
+def _pair(row: Looked, unread: list[str]) -> tuple[str, str] | None:
+    """The fields of a question and its answer that are not read, where the answer is nothing that
+    the row says otherwise: some sets repeat their last turns beside them."""
+    asked = next((name for name in _ASKED if name in unread), None)
+    answered = next((name for name in _ANSWERED if name in unread), None)
+    if asked is None or answered is None or row.normal is None:
+        return None
+    question, answer = row.value[asked], row.value[answered]
+    if not (isinstance(question, str) and question.strip() and isinstance(answer, str)):
+        return None
+    answer = answer.strip()
+    turns = (*row.normal.messages, *row.normal.chosen, *row.normal.rejected)
+    said = (row.normal.text or "", *(turn.content for turn in turns))
+    return None if not answer or any(answer in text for text in said) else (asked, answered)
 
 
 def _lacking(rows: Sequence[Looked], keys: Counter[str]) -> dict[str, list[int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tunewright.engine.data.checks.check import (
+    EXAMPLE,
     MOST_TEXT,
     Family,
     Hits,
@@ -141,9 +142,18 @@ KINDS = (
     _kind("tools.broken", "{count} rows have tools that cannot be read"),
     _kind("prompt.missing", "{count} pairs have no prompt in common"),
     _kind("label.missing", "{count} rows have no label or score"),
+    Kind(
+        "label.number",
+        "error",
+        "{count} rows have a number for a label that names none of the answers: these numbers may "
+        "count from another one, and then all rows are read wrongly",
+        "say from what they count: --format, as each finding spells it; or repair these rows",
+    ),
 )
 # Fields beside the turns that hold what is no text; in the turns only <image> stands for it.
 _MEDIA = ("images", "image", "videos", "video", "audios", "audio")
+# Letters of an example that spells a command, or what rows have to be made into.
+_WHOLE = 400
 _KNOWN = {kind.id for kind in KINDS}
 
 
@@ -160,7 +170,12 @@ def look(rows: Sequence[Looked], hits: Hits, options: Options) -> None:
             hits.add("row.long", row.number, row.texts[0][0], f"{row.length:,} characters")
         for wrong in row.wrong:
             id = wrong.id if wrong.id in _KNOWN else "field.type"
-            hits.add(id, row.number, wrong.field, f"found {wrong.found}; expected {wrong.expected}")
+            # A cure is told whole, and without what else there is.
+            command = "--format " in wrong.expected
+            expected = wrong.expected.partition(", or one of ")[0] if command else wrong.expected
+            said = f"found {wrong.found}; expected {expected}"
+            whole = command or id == "shape.stranger"
+            hits.add(id, row.number, wrong.field, said, _WHOLE if whole else EXAMPLE)
 
 
 # Shapes of a question and an answer, and what they call them.

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tunewright.engine.data.nests import records, trees, turns
+from tunewright.engine.data.nests import records, trees, turns, wrapped
 from tunewright.engine.data.readers.block import Block, RawRow
 
 # The line on which an object inside of a record begins, if that is known.
@@ -18,7 +18,12 @@ LineOf = Callable[[Any], int | None]
 # Records of a file, in order -> the rows that they mean, numbered from 1.
 Nest = Callable[[Iterator[RawRow], LineOf], Iterator[RawRow]]
 
-_FINDERS: tuple[Callable[[list[Any]], Nest | None], ...] = (trees.find, turns.find, records.find)
+_FINDERS: tuple[Callable[[list[Any]], Nest | None], ...] = (
+    trees.find,
+    turns.find,
+    records.find,
+    wrapped.find,
+)
 # Records that are looked at; a block of rows.
 _LOOKED_AT = 20
 _ROWS = 1000

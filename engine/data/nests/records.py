@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tunewright.engine.data.readers.block import RawRow, Wrong
+from tunewright.engine.data.shapes import strangers
 from tunewright.engine.data.shapes.find import Finder
+from tunewright.engine.data.shapes.ranked import LISTS
 
 # Lists within lists: SQuAD has two.
 _DEEPEST = 4
@@ -18,7 +20,8 @@ _MOST_LISTS = 20
 def find(values: list[Any]) -> Callable[..., Iterator[RawRow]] | None:
     """How to take the rows out of such records; None when most of them are rows already."""
     finder = Finder()
-    if any(finder.find(value) is not None for value in values):
+    # Of what is known to be no row, the parts are none either.
+    if any(finder.find(value) is not None or strangers.known(value) for value in values):
         return None
     for value in values:
         path = _path(value, {}, finder)
@@ -35,6 +38,9 @@ def _path(value: Any, around: dict[str, Any], finder: Finder) -> tuple[str, ...]
         outside = {**around, **{key: v for key, v in value.items() if key != name}}
         first = inner[0]
         bound = finder.find({**outside, **first})
+        if name in LISTS and bound is not None and "label" in bound.names.values():
+            # Candidates to answer one prompt, and what somebody said of each: no class of a text.
+            continue
         # The shape has to come from what is inside.
         if bound is not None and any(key in first for key in bound.names.values()):
             return (name,)

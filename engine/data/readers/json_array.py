@@ -89,8 +89,11 @@ def _unfolded(
 
 def unwrapped(value: Any) -> Iterator[tuple[Any, Side | None]]:
     """(row, its split) for each row of an object that holds rows: as a list under some name, as
-    lists of several splits, as columns, or by their ids; else the object is the only row."""
+    lists of several splits, as columns, as a table, or by their ids; else it is the only row."""
     if isinstance(value, dict) and len(value) > 0 and Finder().find(value) is None:
+        if listed := _table(value) or _viewed(value):
+            yield from ((row, None) for row in listed)
+            return
         lists = {str(key): rows for key, rows in value.items() if _is_rows(rows)}
         splits = {name: rows for name, rows in lists.items() if name.lower() in _SPLITS}
         if len(splits) > 1 or (splits and len(splits) == len(lists)):
@@ -112,6 +115,24 @@ def _is_rows(value: Any) -> bool:
         and bool(value)
         and all(isinstance(row, dict) and not {"role", "from"} & row.keys() for row in value[:20])
     )
+
+
+def _table(value: dict[str, Any]) -> list[Any] | None:
+    """The rows of a table as pandas writes it with orient="split": names, and rows of cells."""
+    names, rows = value.get("columns"), value.get("data")
+    if not isinstance(names, list) or not isinstance(rows, list) or not names or not rows:
+        return None
+    if not value.keys() <= {"columns", "data", "index", "index_names", "column_names"}:
+        return None
+    if any(not isinstance(row, list) or len(row) != len(names) for row in rows):
+        return None
+    return [dict(zip(map(str, names), row, strict=True)) for row in rows]
+
+
+def _viewed(value: dict[str, Any]) -> list[Any] | None:
+    """The rows of an answer of the Hugging Face viewer, which has the features beside them."""
+    rows = value.get("rows")
+    return rows if "features" in value and _is_rows(rows) else None
 
 
 def _columns(value: Any) -> list[Any] | None:

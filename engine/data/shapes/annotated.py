@@ -4,7 +4,7 @@ with annotations), Argilla (fields and responses)."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from tunewright.engine.data.example import Message
 from tunewright.engine.data.readers.block import Wrong
@@ -51,25 +51,54 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
 def _answers(value: Any, at: str) -> Iterator[tuple[str | None, str]]:
     """(answer, its field) of the first annotation that has one; None for places in the text."""
     if isinstance(value, dict):
-        # Argilla: a list of responses a question, the first that was submitted.
+        # Argilla: a list of responses a question, of each the first that was submitted.
+        questions: list[_Said] = []
         for name, responses in value.items():
             for index, one in enumerate(responses if isinstance(responses, list) else ()):
                 given = one.get("value") if isinstance(one, dict) else None
-                if one.get("status", "submitted") == "submitted" if given is not None else False:
-                    yield from _told(given, f"{at}.{name}[{index}].value")
-                    return
+                if given is not None and one.get("status", "submitted") == "submitted":
+                    told = _told(given, f"{at}.{name}[{index}].value")
+                    questions += [_Said(*said, str(name), isinstance(given, str)) for said in told]
+                    break
+        yield from _together(questions, at)
         return
     for index, one in enumerate(value if isinstance(value, list) else ()):
         if not isinstance(one, dict) or one.get("was_cancelled"):
             continue
         results = one.get("result", [one])
+        found: list[_Said] = []
         for number, result in enumerate(results if isinstance(results, list) else ()):
             given = result.get("value") if isinstance(result, dict) else None
             within = f"{at}[{index}]" + (f".result[{number}]" if "result" in one else "")
-            found = list(_told(given, f"{within}.value"))
-            if found:
-                yield from found
-                return
+            for said in _told(given, f"{within}.value"):
+                name = str(result.get("from_name", "")) or f"{number + 1}"
+                found.append(_Said(*said, name, result.get("type") == "textarea"))
+        if found:
+            yield from _together(found, f"{at}[{index}]")
+            return
+
+
+class _Said(NamedTuple):
+    """One answer of somebody: to the question `asked`. `written`: in words, as far as the tool
+    tells them from labels and numbers."""
+
+    answer: str | None
+    field: str
+    asked: str
+    written: bool
+
+
+def _together(said: list[_Said], at: str) -> Iterator[tuple[str | None, str]]:
+    """What is learned of the answers to several questions about one text: what was written, where
+    there is something, since the rest judges; several of a kind each under its question."""
+    written = [one for one in said if one.written]
+    said = [one for one in said if one.answer is None] or written or said
+    if len({one.asked for one in said}) < 2:
+        yield from ((one.answer, one.field) for one in said[:1])
+    elif said[0].answer is None:
+        yield None, said[0].field
+    else:
+        yield "\n".join(f"{one.asked}: {one.answer}" for one in said), at
 
 
 def _told(given: Any, at: str) -> Iterator[tuple[str | None, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from shlex import quote
 from string import ascii_uppercase
 from typing import Any
 
@@ -28,7 +29,7 @@ _LISTED = ("choices", "options", "endings", "candidates", "answer_choices", "alt
 _RIGHT = (
     "answerkey", "answer_key", "answer", "label", "answer_index", "answer_idx", "cop", "correct",
     "correct_option", "correct_choice", "correct_answer", "correct_answer_index", "correct_index",
-    "answer_id", "gold", "target", "labels",
+    "answer_id", "gold", "target", "labels", "answers", "correct_answers", "correct_options",
 )  # fmt: skip
 _GIVEN = ("context", "passage", "article", "story", "support", "input")
 # Choices in columns of their own: MedMCQA, C-Eval, SocialIQA, PIQA, WinoGrande, COPA, SWAG.
@@ -37,6 +38,8 @@ _COLUMNS = re.compile(r"(?:op|answer|sol|option_?|choice_?|ending_?|)([a-j]|\d)"
 _FROM_1 = re.compile(r"option_?1|answera", re.IGNORECASE)
 # A letter that stands before its choice, as AQuA writes "A)21".
 _LETTERED = re.compile(r"\s*\(?([A-Ja-j])[).:]\s*(?=\S)")
+# The letters of several that are right.
+_LETTERS = re.compile(r"[A-J](?:\s*(?:,|;|&|and)\s*[A-J])+")
 
 
 def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
@@ -47,9 +50,12 @@ def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
     columns = [] if listed is not None else columns_of(row)
     if listed is None and len(columns) < 2:
         return None
-    # None: the right one is kept back, as in held-out splits of benchmarks.
-    right = alias(row, _RIGHT, (int, str, type(None)))
+    # None: the right one is kept back, as in held-out splits of benchmarks. Several may be right.
+    right = alias(row, _RIGHT, (int, str, list, type(None)))
     if right is None or right == asked:
+        return None
+    several = row[right]
+    if isinstance(several, list) and several and not isinstance(several[0], (str, int)):
         return None
     names = {"question": asked, "choices": listed or columns[0], "answer": right}
     names |= {f"choices.{n}": column for n, column in enumerate(columns)}
@@ -88,9 +94,14 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
         wrong.append(Wrong(at, told(row.get(at)), "two choices or more, as texts"))
     if wrong:
         return wrong
-    index = _index(right, choices, labels, int(names.get("first") or 0))
-    if index is None:
+    first = int(names.get("first") or 0)
+    found = [_index(one, choices, labels, first) for one in _several(right, right_at, choices)]
+    indices = sorted({index for index in found if index is not None})
+    if not indices or None in found:
         expected = f"one of {len(choices)} choices: its words, its letter, or its number from 0"
+        if "first" not in names and "choices.0" not in names and _counts_from_1(right, choices):
+            # The number of the last one: then those of all other rows are one too high as well.
+            return [Wrong(right_at, told(right), f"if from 1: {_from_1(names)}", "label.number")]
         return [Wrong(right_at, told(right), expected, "label.missing")]
     given_at = names.get("given", "")
     given = row.get(given_at) if given_at else None
@@ -101,8 +112,37 @@ def _parse(row: Mapping[str, Any], names: Names) -> Parsed:
     about = [question, given] if asked_at.lower() == "instruction" else [given, question]
     parts = [*about, "\n".join(lettered)]
     user = "\n\n".join(part for part in parts if isinstance(part, str) and part.strip())
-    messages = (Message("user", user), Message("assistant", lettered[index]))
+    answer = "\n".join(lettered[index] for index in indices)
+    messages = (Message("user", user), Message("assistant", answer))
     return Normal("conversation", messages, (asked_at, right_at))
+
+
+def _several(right: Any, at: str, choices: list[Any]) -> list[Any]:
+    """Which choices are right, each as the row tells it: "A, C", a list of them, or a list with 1
+    for each that is right and 0 for each other."""
+    if isinstance(right, str) and _LETTERS.fullmatch(right.strip()):
+        # "A and B" may be what one of the choices says.
+        said = right.strip().lower()
+        words = (_LETTERED.sub("", str(choice)).strip().lower() for choice in choices)
+        return [right] if said in words else re.findall(r"[A-J]", right)
+    if not isinstance(right, list):
+        return [right]
+    marks = len(right) == len(choices) and all(type(one) is int and one in (0, 1) for one in right)
+    if marks and (at.lower() in ("label", "labels") or len(set(right)) < len(right)):
+        return [at for at, mark in enumerate(right) if mark]
+    return right
+
+
+def _counts_from_1(right: Any, choices: list[Any]) -> bool:
+    given = right if isinstance(right, list) else [right]
+    return any(str(one).strip() == str(len(choices)) for one in given if not isinstance(one, bool))
+
+
+def _from_1(names: Names) -> str:
+    fields = ",".join(
+        f"{key}={names[key]}" for key in ("question", "choices", "answer", "given") if key in names
+    )
+    return f"--format {quote(f'choices:{fields},first=1')}"
 
 
 def _choices(value: Any) -> tuple[list[Any], list[str]]:
@@ -157,9 +197,6 @@ SHAPE = Shape(
     bind=_bind,
     parse=_parse,
     otherwise=lambda names: (
-        "numbers count from 0; from 1: --format choices:question={question},choices={choices},"
-        "answer={answer},first=1".format(**names)
-        if "choices.0" not in names
-        else ""
+        f"numbers count from 0; from 1: {_from_1(names)}" if "choices.0" not in names else ""
     ),
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from shlex import quote
 from typing import Any, NamedTuple
 
 from tunewright.engine.data.readers.block import Wrong
@@ -29,6 +28,7 @@ from tunewright.engine.data.shapes import (
     translation,
 )
 from tunewright.engine.data.shapes.shape import Names, Parsed, Shape, told
+from tunewright.engine.data.shapes.suggest import suggested
 from tunewright.engine.data.shapes.turns import TURN
 from tunewright.hardware.errors import Problem
 
@@ -62,6 +62,10 @@ _OPENED = (
     "response",
     "completion",
 )
+# Objects in which the fields of a row stand, and those which hold one half of them each: rows are
+# taken out of these, and paths through them stay good.
+WRAPPERS = ("body", "record", "sample", "example", "item", "_source", "payload")
+HALVES = ("inputs", "outputs")
 # Signatures of rows that are remembered; rows of a sane set have a handful.
 _MOST_SIGNATURES = 4096
 
@@ -80,7 +84,8 @@ class Bound(NamedTuple):
 
     def unread(self, row: Mapping[str, Any]) -> list[str]:
         """Fields of a row that nothing is made of, those of its turns as `messages[].weight`."""
-        read = {*self.shape.reads, *self.names.values(), *map(root_of, self.names.values())}
+        named = [*self.names.values(), *filter(None, map(_unwrapped, self.names.values()))]
+        read = {*self.shape.reads, *named, *map(root_of, named)}
         found = [str(key) for key in row if key not in read]
         for field in {self.names.get(turn, turn) for turn in self.shape.turns}:
             turns = row.get(field)
@@ -140,6 +145,8 @@ def _signature(row: Mapping[str, Any]) -> tuple[Any, ...]:
         if kind is list and value:
             first = value[0]
             parts.append(tuple(first) if isinstance(first, dict) else type(first))
+            if key in ranked.LISTS:
+                parts.append(ranked.is_judged(first))
         elif kind is dict:
             parts.append("replies" in value or "messages" in value or "text" in value)
             if key in _OPENED:
@@ -215,8 +222,19 @@ def parse_row(row: Any, bound: Bound | None, shape: Shape | None = None) -> Pars
 def reached(row: Mapping[str, Any], names: Names) -> Mapping[str, Any]:
     """The row, with what a path leads to under that path: `answers[0].text`, as names that somebody
     gave may be; nothing for a path that leads nowhere."""
-    paths = [name for name in names.values() if name not in row and root_of(name) in row]
-    return {**row, **{path: _at(row, path) for path in paths}} if paths else row
+    found: dict[str, Any] = {}
+    for name in names.values():
+        if name not in row and root_of(name) in row:
+            found[name] = _at(row, name)
+        elif name not in row and (within := _unwrapped(name)) and root_of(within) in row:
+            found[name] = _at(row, within)
+    return {**row, **found} if found else row
+
+
+def _unwrapped(path: str) -> str:
+    """A path without the wrapper that its row was taken out of; "" for a path into none."""
+    root, _, within = path.partition(".")
+    return within if root in (*HALVES, *WRAPPERS) else ""
 
 
 def root_of(path: str) -> str:
@@ -233,27 +251,6 @@ def _at(row: Any, path: str) -> Any:
         else:
             return None
     return row
-
-
-# Values that are read as names of something, and not as what somebody said.
-_ABOUT = re.compile(r"(?:^|_)(?:id|uuid|url|link|date|time|lang|language|source|model|split)s?$")
-
-
-def suggested(row: Any) -> str:
-    """How the fields of such a row could be named: its first text, and its longest other one."""
-    texts: list[str] = []
-    if isinstance(row, dict):
-        texts_of = ((k, v) for k, v in row.items() if isinstance(v, str))
-        simple = (str(key) for key, value in texts_of if not reward.is_number(value))
-        texts = [key for key in simple if not _ABOUT.search(key.lower()) and _plain(key)][:20]
-    if len(texts) < 2:
-        return "--format prompt_completion:prompt=NAME,completion=NAME"
-    answer = max(texts[1:], key=lambda key: len(row[key]))
-    return f"--format {quote(f'prompt_completion:prompt={texts[0]},completion={answer}')}"
-
-
-def _plain(name: str) -> bool:
-    return re.fullmatch(r"[\w. ?/-]{1,40}", name) is not None
 
 
 class Found(NamedTuple):

@@ -114,7 +114,8 @@ def text_wrong(value: Any, field: str, expected: str = "text", id: str = "") -> 
     return [] if value.strip() else [Wrong(field, "empty text", "some text", id or "field.empty")]
 
 
-def _joined(name: str) -> str:
+def joined(name: str) -> str:
+    """A name in small letters, its words joined by "_"."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
     return re.sub(r"[\s-]+", "_", words).lower()
 
@@ -122,7 +123,7 @@ def _joined(name: str) -> str:
 def alias(row: Mapping[str, Any], names: tuple[str, ...], kinds: tuple[type, ...]) -> str | None:
     """The first of `names` that the row has with a value of one of `kinds`, whatever its case, and
     however its words are joined: `Input Text`, `inputText`."""
-    by_low = {_joined(str(key)): key for key in row}
+    by_low = {joined(str(key)): key for key in row}
     by_low |= {str(key).lower(): key for key in row}
     for name in names:
         key = by_low.get(name)

@@ -73,7 +73,59 @@ def _is_chat_log(row: Mapping[str, Any]) -> bool:
     )
 
 
+def _is_segments(row: Mapping[str, Any]) -> bool:
+    """axolotl's rows of parts with a mask, for templates of one's own."""
+    parts = row.get("segments")
+    first = parts[0] if isinstance(parts, list) and parts else None
+    return isinstance(first, dict) and "text" in first and isinstance(first.get("label"), bool)
+
+
+def _is_benchmark(row: Mapping[str, Any]) -> bool:
+    """MT-Bench's questions, the later ones about the answer to the first; some have answers to
+    compare with."""
+    if _list_of(row, ("turns",), (str,)) and ("question_id" in row or "reference" in row):
+        return True
+    return _list_of(row, ("prompt",), (str,)) and _list_of(row, ("reference",), (str,))
+
+
+def _is_intercom(row: Mapping[str, Any]) -> bool:
+    return isinstance(row.get("conversation_parts"), dict) and isinstance(row.get("source"), dict)
+
+
+def _is_batch_result(row: Mapping[str, Any]) -> bool:
+    """OpenAI's: what was asked stands in the file of the requests, under the same custom_id."""
+    return (
+        "custom_id" in row
+        and isinstance(row.get("response"), dict)
+        and not any(name in row for name in ("body", "request", "messages", "prompt", "input"))
+    )
+
+
 STRANGERS = (
+    Stranger(
+        "results of a batch, without what was asked",
+        "the messages of each request and the message of its result in one row: join the two files "
+        "by custom_id",
+        _is_batch_result,
+    ),
+    Stranger(
+        "a conversation of Intercom, where the customer is the user",
+        'its source and the comments of its conversation_parts as turns: {"messages": [{"role": '
+        '"user", …}, {"role": "assistant", …}]}, with those of an admin as the assistant\'s',
+        _is_intercom,
+    ),
+    Stranger(
+        "questions of a benchmark, asked one after the other",
+        'the questions with their answers by turns: {"messages": [{"role": "user", …}, '
+        '{"role": "assistant", …}, …]}; and what a model is measured with is not trained on',
+        _is_benchmark,
+    ),
+    Stranger(
+        "parts of a text, of which some are to be learned",
+        'a prompt and its completion, {"prompt": …, "completion": …}: the parts whose label is '
+        "true are the completion; leave out what a template sets, Tunewright sets the model's own",
+        _is_segments,
+    ),
     Stranger(
         "one message of a tree",
         "a conversation a row: join the messages of a tree by parent_id",

@@ -2,58 +2,46 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tunewright.engine.data.example import Message
-from tunewright.engine.data.shapes.shape import Names, Normal, Parsed, Shape, text_wrong
+from tunewright.engine.data.shapes import classes, prompt_completion
+from tunewright.engine.data.shapes.languages import is_clear, is_language, may_be_code
+from tunewright.engine.data.shapes.shape import Names, Normal, Parsed, Shape, alias, text_wrong
 
-_CODE = re.compile(
-    r"[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?|(?i:english|german|french|spanish|italian|portuguese|dutch"
-    r"|polish|russian|ukrainian|czech|turkish|arabic|hebrew|persian|hindi|bengali|urdu|tamil|chinese"
-    r"|japanese|korean|vietnamese|thai|indonesian|swahili|greek|swedish|finnish|norwegian|danish"
-    r"|hungarian|romanian|bulgarian|catalan)"
-)
-# Words of two or three letters that name no language in a table.
-_NO_CODE = {
-    "id",
-    "url",
-    "uid",
-    "idx",
-    "key",
-    "raw",
-    "src",
-    "tgt",
-    "gpt",
-    "bot",
-    "sql",
-    "cot",
-    "tag",
-}
+_MOST_COLUMNS = 6
 
 
 def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
     inner = row.get("translation")
     if isinstance(inner, dict):
-        codes = _codes(inner)
+        codes = _columns(inner, may_be_code)
         if len(codes) >= 2:
             return {
                 "source": f"translation.{codes[0]}",
                 "target": f"translation.{codes[1]}",
             }, 0.7 if len(codes) == 2 else 0.5
-    codes = _codes(row)
-    if len(codes) == 2 and len(row) <= 6:
-        return {"source": codes[0], "target": codes[1]}, 0.6
-    return None
+    if len(row) > _MOST_COLUMNS:
+        return None
+    codes = _columns(row, is_language)
+    if len(codes) != 2 or not any(map(is_clear, codes)) or _says_more(row):
+        return None
+    return {"source": codes[0], "target": codes[1]}, 0.6
 
 
-def _codes(row: Mapping[str, Any]) -> list[str]:
-    return [
-        str(key)
-        for key, value in row.items()
-        if isinstance(value, str) and _CODE.fullmatch(str(key)) and str(key) not in _NO_CODE
-    ]
+def _columns(row: Mapping[str, Any], wanted: Callable[[str], bool]) -> list[str]:
+    return [str(key) for key, value in row.items() if isinstance(value, str) and wanted(str(key))]
+
+
+def _says_more(row: Mapping[str, Any]) -> bool:
+    """Whether a row has what is learned from under names that say so; what has short names beside
+    it tells of where it comes from."""
+    return (
+        alias(row, ("text",), (str,)) is not None
+        or prompt_completion.SHAPE.bind(row) is not None
+        or classes.SHAPE.bind(row) is not None
+    )
 
 
 def _parse(row: Mapping[str, Any], names: Names) -> Parsed:

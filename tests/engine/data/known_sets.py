@@ -1294,6 +1294,24 @@ SETS: dict[str, Known] = {
         {"Customer Message ": "q", "Agent Response": "a"}, "prompt_completion", "a"
     ),
     "Q and A": Known({"Q": "q", "A": "a"}, "prompt_completion", "a"),
+    "mt-bench": Known(
+        {"question_id": 81, "category": "math", "turns": ["q", "r"], "reference": ["a", "b"]},
+        None,
+        not_read="shape.stranger",
+        said="questions of a benchmark",
+    ),
+    "mt-bench, without answers": Known(
+        {"question_id": 81, "category": "writing", "turns": ["q", "r"]},
+        None,
+        not_read="shape.stranger",
+        said="questions of a benchmark",
+    ),
+    "mt-bench prompts": Known(
+        {"prompt": ["q", "r"], "reference": ["a", "b"], "category": "math", "prompt_id": 1},
+        None,
+        not_read="shape.stranger",
+        said="questions of a benchmark",
+    ),
     "a turn without a conversation": Known(
         {"role": "user", "content": "q"}, None, not_read="shape.stranger", said="one turn"
     ),
