@@ -257,6 +257,18 @@ def test_what_a_question_is_about_and_what_was_thought_are_read() -> None:
     assert (thought.messages[-1].content, thought.messages[-1].reasoning) == ("a", "hm")
 
 
+@pytest.mark.parametrize("arguments", ["", " ", None, {}, "{}"])
+def test_a_call_without_arguments_is_one(arguments: Any) -> None:
+    called = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "1", "function": {"name": "now", "arguments": arguments}}],
+    }
+    row = {"messages": [Q, called, {"role": "tool", "content": "3"}, A]}
+    [call] = normal(row).messages[1].tool_calls
+    assert (call.name, call.arguments) == ("now", {})
+
+
 def test_an_answer_that_is_a_call_becomes_one_where_there_are_tools() -> None:
     row = {
         "query": "q",
