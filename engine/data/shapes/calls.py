@@ -48,7 +48,8 @@ def calls_of(found: list[Any], at: str) -> tuple[ToolCall, ...] | Wrong:
         if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
             expected = "a call with name and arguments"
             return Wrong(f"{at}[{index}]", told(one), expected, "call.broken")
-        arguments = inner.get("arguments", inner.get("parameters", {}))
+        names = ("arguments", "parameters", "args")
+        arguments: Any = next((inner[name] for name in names if name in inner), {})
         if arguments is None or (isinstance(arguments, str) and not arguments.strip()):
             # A function that takes none is called with nothing.
             arguments = {}
