@@ -35,8 +35,8 @@ KINDS = (
     Kind(
         "json.loose",
         "warn",
-        "{count} lines are not strict JSON (a comma after the object, NaN, Python's quotes), and "
-        "read as meant",
+        "{count} lines are not strict JSON (a comma after the object, NaN, half a character, "
+        "Python's quotes), and read as meant",
         "other tools will refuse the file; write it anew: --fix unify",
         ("unify",),
     ),
