@@ -19,6 +19,7 @@ from tunewright.engine.data.example import Place
 from tunewright.engine.data.readers.block import Block, RawRow, Wrong
 from tunewright.engine.data.readers.opened import open_bytes, unreadable
 from tunewright.engine.data.sources import Source
+from tunewright.engine.data.stored import unwritten
 from tunewright.engine.files import unnamed_file
 
 # After so many rows or bytes the place in the file is noted: 16 bytes for each, and no more is read
@@ -91,7 +92,7 @@ class RowIndex:
 
     def build(self, grown: Callable[[], None] = lambda: None) -> None:
         """Index every row. `grown` is called now and then, when there are more; a `Problem` when a
-        file cannot be read."""
+        file cannot be read, or the disk has no room for what is no file of rows."""
         for source in self.sources:
             spool = None if source.container == "jsonl" and _is_plain(source) else _spool()
             part = _Part(source, self._count, array("I"), array("Q"), array("I"), spool, {})
@@ -194,7 +195,10 @@ def _plain_rows(source: Source) -> Iterator[tuple[int, int, int]]:
 
 
 def _spool() -> Any:
-    return unnamed_file("tunewright-rows-")
+    try:
+        return unnamed_file("tunewright-rows-")
+    except OSError as error:
+        raise unwritten(error) from error
 
 
 def _spooled(source: Source, spool: Any) -> Iterator[tuple[int, int, int]]:
@@ -203,8 +207,12 @@ def _spooled(source: Source, spool: Any) -> Iterator[tuple[int, int, int]]:
     offset = 0
     for block in source.blocks():
         encoded = [(row.line, msgspec.json.encode(row) + b"\n") for row in block.rows()]
-        spool.write(b"".join(text for _, text in encoded))
-        spool.flush()
+        try:
+            spool.write(b"".join(text for _, text in encoded))
+            spool.flush()
+        except OSError as error:
+            # Not the file that is read.
+            raise unwritten(error) from error
         for line, text in encoded:
             yield offset, line, len(text)
             offset += len(text)

@@ -26,6 +26,17 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
     tools: tuple[dict[str, Any], ...]
 
 
+def unwritten(error: OSError) -> Problem:
+    """What an unnamed file of rows met: a full disk."""
+    return Problem(
+        f"the rows cannot be written to {large_folder()}",
+        why=error.strerror or str(error),
+        cure="free some space there, as much as the rows take, or name another folder: "
+        "TMPDIR=/FOLDER tunewright …",
+        exit=Exit.FAILED,
+    )
+
+
 class Shelf:
     """Takes rows one by one, into an unnamed file that goes with the process. In memory stay the
     offset and the place of each: 16 bytes."""
@@ -61,13 +72,7 @@ class Shelf:
             self._file.write(b"".join(self._waiting))
             self._file.flush()
         except OSError as error:
-            raise Problem(
-                f"the rows cannot be written to {large_folder()}",
-                why=error.strerror or str(error),
-                cure="free some space there, as much as the rows take, or name another folder: "
-                "TMPDIR=/FOLDER tunewright …",
-                exit=Exit.FAILED,
-            ) from error
+            raise unwritten(error) from error
         self._waiting.clear()
         self._size = 0
 

@@ -8,9 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from tunewright.engine.data.checks.check import (
-    Options,
-)
+from tunewright.engine.data.checks.check import AT_SOURCE, NEARLY_ALL, Options
 from tunewright.engine.data.checks.lengths import Lengths
 from tunewright.engine.data.checks.total import SetFacts
 from tunewright.engine.data.example import Finding
@@ -59,12 +57,22 @@ def judge(findings: Sequence[Finding], facts: SetFacts, named: str) -> tuple[Ver
     if errors:
         # Fixes that need a name from the person cannot be copied as they are.
         ready = [[fix for fix in f.fixes if fix not in ("role", "rename")][:1] for f in errors]
+        removed = sum(f.count for f, some in zip(errors, ready, strict=True) if _removes(some))
+        if removed >= NEARLY_ALL * facts.rows:
+            ready = [[] if _removes(some) else some for some in ready]
         fixes = list(dict.fromkeys(fix for some in ready for fix in some))
         cure = f"tunewright data fix {quote(named)} " + " ".join(f"--fix {fix}" for fix in fixes)
-        first = errors[0]
+        first, otherwise = errors[0], errors[0].fix
+        if _removes(first.fixes[:1]):
+            # It alone leaves enough rows, and all of them together do not.
+            otherwise = AT_SOURCE
         return "blocked", (
-            f"do not train on it yet: {first.message}; " + (cure if fixes else first.fix)
+            f"do not train on it yet: {first.message}; " + (cure if ready[0] else otherwise)
         )
     if warnings:
         return "look", f"it can be trained on; look first at: {warnings[0].message}"
     return "good", f"{facts.distinct_rows:,} distinct rows and nothing of weight against them"
+
+
+def _removes(fixes: Sequence[str]) -> bool:
+    return any(fix.startswith("drop=") for fix in fixes)

@@ -164,7 +164,7 @@ class DataPane(Pane):
         self._coming.add(number)
 
         def then(_: None) -> None:
-            if look is self._look:
+            if look is self._look and not look.stopped:
                 self._coming.discard(number)
                 self._list()
                 self._draw_row()

@@ -159,22 +159,34 @@ class DataLook:
         return kept
 
     def fetch(self, number: int) -> None:
-        """Read a long row, in a thread: `row` has its beginning afterwards. A `Problem` when that
-        took too much memory."""
+        """Read a long row, in a thread: `row` has its beginning afterwards, or why there is none.
+        Only of a look that was stopped is it still `coming`."""
         if self.index is None or number in self._whole or self.stopped:
             return
         file, held = str(self.index.source(number).path), self._held(number)
         # One at a time: each may be of 50 MB.
         with self._fetching:
-            self._take(number, file, held)
+            try:
+                self._take(number, file, held)
+            except Problem as problem:
+                told = f"{problem.what}: {problem.why}"
+            except OSError as error:
+                told = f"cannot be read: {error.strerror or error}"
+            else:
+                return
+            # Kept like any other, so that nobody asks for it again and again.
+            self._keep_both(number, Seen(Place(file, 0), None, told, "", "", held))
 
     def _take(self, number: int, file: str, held: bool) -> None:
         assert self.index is not None
         text = self.index.text(number)
         with contextlib.suppress(Left):
             seen = self._apart.call(seen_elsewhere, text, file, self.data.format, held)
-            _keep(self._whole, number, seen, _KEPT_WHOLE)
-            _keep(self._briefs, number, seen._replace(normal=None), _KEPT)
+            self._keep_both(number, seen)
+
+    def _keep_both(self, number: int, seen: Seen) -> None:
+        _keep(self._whole, number, seen, _KEPT_WHOLE)
+        _keep(self._briefs, number, seen._replace(normal=None), _KEPT)
 
     def _held(self, number: int) -> bool:
         return self.index is not None and self.index.source(number).side == "eval"

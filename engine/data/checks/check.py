@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # Places of a finding in a block that are kept with what stands there.
 SHOWN = 10
 EXAMPLE = 80
+# Of a share of rows that makes a data set empty no cure is that they go.
+NEARLY_ALL = 0.9
+AT_SOURCE = "repair them at the source: without these hardly a row would be left"
 # Characters of a row that text checks look at: a row of megabytes must not stop the rest.
 MOST_TEXT = 1 << 20
 
@@ -36,7 +39,8 @@ MOST_TEXT = 1 << 20
 class Kind(NamedTuple):
     """Something that can be found. `severity` is that of a few rows; from a share of rows on
     (`warn_from`, `error_from`) it is graver. `fix` says what to do, `fixes` which of `data fix` do
-    it. In `message`, {count}, {rows} and {share} are filled in."""
+    it; where those that remove rows would leave nearly none, `whole` says what to do instead. In
+    `message`, {count}, {rows} and {share} are filled in."""
 
     id: str
     severity: Severity
@@ -45,6 +49,7 @@ class Kind(NamedTuple):
     fixes: tuple[str, ...] = ()
     warn_from: float | None = None
     error_from: float | None = None
+    whole: str = ""
 
     def graded(self, share: float) -> Severity:
         if self.error_from is not None and share >= self.error_from:
@@ -52,6 +57,13 @@ class Kind(NamedTuple):
         if self.warn_from is not None and share >= self.warn_from and self.severity == "info":
             return "warn"
         return self.severity
+
+    def cured(self, share: float) -> tuple[str, tuple[str, ...]]:
+        """(`fix`, `fixes`) where a share of all rows has it."""
+        left = tuple(fix for fix in self.fixes if not fix.startswith("drop="))
+        if share < NEARLY_ALL or left == self.fixes:
+            return self.fix, self.fixes
+        return (self.fix if left and not self.whole else self.whole or AT_SOURCE), left
 
 
 class Options(msgspec.Struct, frozen=True):

@@ -19,8 +19,18 @@ from tunewright.engine.data.shapes.written import FIRST, WRITTEN, answer_of
 _DROP = "remove these rows: --fix drop={id}; or repair them at the source"
 
 
-def _kind(id: str, message: str, fix: str = "", fixes: tuple[str, ...] = ()) -> Kind:
-    return Kind(id, "error", message, fix or _DROP.format(id=id), fixes or (f"drop={id}",))
+# What is wrong with every row is rather a field that was taken for another.
+_NAMED = (
+    "every row has it, so a field may be taken for what it is not: say which are which, "
+    "--format prompt_completion:prompt=NAME,completion=NAME; or repair them at the source"
+)
+
+
+def _kind(
+    id: str, message: str, fix: str = "", fixes: tuple[str, ...] = (), whole: str = ""
+) -> Kind:
+    fix, fixes = fix or _DROP.format(id=id), fixes or (f"drop={id}",)
+    return Kind(id, "error", message, fix, fixes, whole=whole)
 
 
 KINDS = (
@@ -28,8 +38,8 @@ KINDS = (
     Kind(
         "json.loose",
         "warn",
-        "{count} lines are not strict JSON (a comma after the object, NaN, Python's quotes), and "
-        "read as meant",
+        "{count} lines are not strict JSON (a comma after the object, NaN, half a character, "
+        "Python's quotes), and read as meant",
         "other tools will refuse the file; write it anew: --fix unify",
         ("unify",),
     ),
@@ -74,11 +84,13 @@ KINDS = (
         "shape.unknown",
         "{count} rows have no format that is known",
         "say which fields are which: --format prompt_completion:prompt=NAME,completion=NAME",
+        whole="say which fields are which: --format prompt_completion:prompt=NAME,completion=NAME",
     ),
     _kind(
         "shape.stranger",
         "{count} rows are of a kind that no language model is tuned on as they are",
         "each finding says what they are, and what they have to be made into",
+        whole="each finding says what they are, and what they have to be made into",
     ),
     _kind(
         "shape.other",
@@ -86,10 +98,10 @@ KINDS = (
         "write all rows in one format: --fix unify; or remove these: --fix drop=shape.other",
         ("unify", "drop=shape.other"),
     ),
-    _kind("field.type", "{count} rows have a value of the wrong type"),
-    _kind("field.empty", "{count} rows have an empty field that is needed"),
+    _kind("field.type", "{count} rows have a value of the wrong type", whole=_NAMED),
+    _kind("field.empty", "{count} rows have an empty field that is needed", whole=_NAMED),
     _kind("turns.empty", "{count} rows have no turns"),
-    _kind("answer.empty", "{count} rows have an empty answer"),
+    _kind("answer.empty", "{count} rows have an empty answer", whole=_NAMED),
     _kind(
         "answer.none",
         "{count} rows ask what nothing answers, on purpose (SQuAD 2)",
@@ -111,7 +123,7 @@ KINDS = (
         "right where they all say the same; else make them one text at the source",
     ),
     _kind("pair.tie", "{count} pairs have no better answer"),
-    _kind("answer.missing", "{count} rows have no assistant turn"),
+    _kind("answer.missing", "{count} rows have no assistant turn", whole=_NAMED),
     _kind("answer.untrained", "{count} rows have no turn that may be learned from (weight 0)"),
     _kind(
         "answer.last",
@@ -124,6 +136,7 @@ KINDS = (
         "{count} rows have a role that is not known",
         "rename it: --fix role=THEIRS:assistant; or remove the rows: --fix drop=role.unknown",
         ("role", "drop=role.unknown"),
+        whole="say who is who: --fix role=THEIRS:user --fix role=THEIRS:assistant",
     ),
     _kind(
         "role.order",
@@ -140,8 +153,8 @@ KINDS = (
     ),
     _kind("call.broken", "{count} rows have a tool call that cannot be read"),
     _kind("tools.broken", "{count} rows have tools that cannot be read"),
-    _kind("prompt.missing", "{count} pairs have no prompt in common"),
-    _kind("label.missing", "{count} rows have no label or score"),
+    _kind("prompt.missing", "{count} pairs have no prompt in common", whole=_NAMED),
+    _kind("label.missing", "{count} rows have no label or score", whole=_NAMED),
     Kind(
         "label.number",
         "error",

@@ -137,15 +137,16 @@ class Total:
             kind.message.format(count=f"{count:,}", rows=f"{rows:,}", share=f"{count / rows:.1%}")
         )
         places = self._places.get(id, ())
+        fix, fixes = kind.cured(count / rows)
         return Finding(
             id=id,
             severity=kind.graded(count / rows),
             message=message,
             count=count,
             places=tuple(place for place, _ in places),
-            fix=kind.fix,
+            fix=fix,
             examples=tuple(example for _, example in places),
-            fixes=kind.fixes,
+            fixes=fixes,
         )
 
     def findings(self) -> tuple[Finding, ...]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tunewright.engine.data.fixes.fix import Applied, Before, Change, Dropped, Fix, Row
-from tunewright.engine.data.shapes.turns import ROLES
+from tunewright.engine.data.fixes.trim import turn_fields
+from tunewright.engine.data.shapes.items import speaker_key
+from tunewright.engine.data.shapes.turns import ROLES, listed
 from tunewright.hardware.errors import Problem
 
 
@@ -22,19 +24,22 @@ def _make(value: str) -> Applied:
         if not isinstance(row.value, dict):
             return row.value, []
         changes: list[Change] = []
-        renamed = {}
-        for key, turns in row.value.items():
+        renamed = dict(row.value)
+        for field in turn_fields(row):
+            turns = listed(row.value.get(field))
             if isinstance(turns, list):
-                turns = [_turn(turn, f"{key}[{at}]", changes) for at, turn in enumerate(turns)]
-            renamed[key] = turns
+                known = len(changes)
+                turns = [_turn(turn, f"{field}[{at}]", changes) for at, turn in enumerate(turns)]
+                if len(changes) > known:
+                    renamed[field] = turns
         return renamed, changes
 
     def _turn(turn: Any, field: str, changes: list[Change]) -> Any:
         if isinstance(turn, dict):
-            for key in ("role", "from"):
-                if isinstance(turn.get(key), str) and turn[key].lower() == old.lower():
-                    changes.append(Change(f"{field}.{key}", f"{turn[key]} is {new}"))
-                    return {**turn, key: new}
+            key = speaker_key(turn)
+            if isinstance(turn.get(key), str) and turn[key].strip().lower() == old.strip().lower():
+                changes.append(Change(f"{field}.{key}", f"{turn[key]} is {new}"))
+                return {**turn, key: new}
         return turn
 
     return apply

@@ -3,10 +3,12 @@ them. Each becomes a row, its turns in the order of the file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from tunewright.engine.data.readers.block import RawRow, Wrong
+from tunewright.engine.data.shapes.turns import TURN
 from tunewright.hardware.errors import Problem
 
 _IDS = (
@@ -15,6 +17,12 @@ _IDS = (
 )  # fmt: skip
 _ROLES = ("role", "sender", "speaker", "from")
 _SAID = ("content", "text", "message", "value", "body", "utterance")
+# What says which turn comes first: its number before its time, which may be that of an import.
+_ORDERS = (
+    "turn", "turn_index", "turn_idx", "turn_id", "turn_number", "turnIndex", "message_index",
+    "utterance_idx", "index", "idx", "position", "order", "seq", "sequence", "step", "created_at",
+    "createdAt", "created", "timestamp", "sent_at", "datetime", "time", "date",
+)  # fmt: skip
 # Turns that may be held: those of a conversation can lie anywhere in the file.
 _MOST = 2_000_000
 
@@ -31,26 +39,25 @@ def _names(value: dict[str, Any]) -> tuple[str, str, str] | None:
 
 
 def find(values: list[Any]) -> Callable[..., Iterator[RawRow]] | None:
-    """How to join such turns; None when the records are none, or each has an id of its own."""
+    """How to join such turns; None when the records are none."""
     names = _names(values[0])
     if names is None or any(_names(value) != names for value in values):
         return None
-    ids = {str(value[names[0]]) for value in values}
-    if len(values) > 1 and len(ids) == len(values):
-        return None
-    return lambda rows, line_of: _joined(rows, names)
+    order = next((name for name in _ORDERS if all(name in value for value in values)), None)
+    return lambda rows, line_of: _joined(rows, names, order)
 
 
-def _joined(rows: Iterator[RawRow], names: tuple[str, str, str]) -> Iterator[RawRow]:
-    """A row a conversation, at the line of its first turn, in the order of the first turns."""
-    id, role, said = names
+def _joined(
+    rows: Iterator[RawRow], names: tuple[str, str, str], order: str | None
+) -> Iterator[RawRow]:
+    """A row a conversation, at the line of its first turn, in the order of the first turns; the
+    records as they are where each has an id of its own."""
+    id = names[0]
     number = count = 0
-    held: dict[str, tuple[int, list[dict[str, Any]]]] = {}
-    told = f"turns with one {id}"
-    note = Wrong("row", told, "one conversation a row", "rows.nested")
+    held: dict[str, list[RawRow]] = {}
     for raw in rows:
         value = raw.value
-        if raw.wrong is not None or not isinstance(value, dict) or id not in value:
+        if raw.wrong is not None or not isinstance(value, dict) or value.get(id) in (None, ""):
             number += 1
             yield raw._replace(row=number)
             continue
@@ -61,8 +68,57 @@ def _joined(rows: Iterator[RawRow], names: tuple[str, str, str]) -> Iterator[Raw
                 why="they are held in memory until the last one has been read",
                 cure="join them beforehand: one conversation a row",
             )
-        turn = {"role": value.get(role), "content": value.get(said)}
-        held.setdefault(str(value[id]), (raw.line, []))[1].append(turn)
-    for key, (line, turns) in held.items():
+        held.setdefault(str(value[id]), []).append(raw)
+    if 1 < count == len(held):
+        for [raw] in held.values():
+            number += 1
+            yield raw._replace(row=number)
+        return
+    for key, turns in held.items():
         number += 1
-        yield RawRow(line, {id: key, "messages": turns}, None, note, number)
+        yield RawRow(turns[0].line, *_conversation(key, turns, names, order), number)
+
+
+def _conversation(
+    key: str, turns: Sequence[RawRow], names: tuple[str, str, str], order: str | None
+) -> tuple[dict[str, Any], None, Wrong]:
+    """One row of turns, whole but for what is the same in all of them and no part of a turn, which
+    is the row's; and the note on it."""
+    id, role, said = names
+    values = [raw.value for raw in turns]
+    places = [_place(value.get(order)) for value in values] if order is not None else []
+    numbered = {type(place) for place in places} in ({float}, {datetime})
+    if numbered:
+        at = sorted(range(len(values)), key=lambda index: places[index])  # type: ignore[arg-type, return-value]
+        values = [values[index] for index in at]
+    first = values[0]
+    common = {
+        name: first[name]
+        for name in first
+        if name not in (*names, order, *TURN)
+        and all(value.get(name) == first[name] for value in values)
+    }
+    passed = {id, role, said, *common, *((order,) if numbered else ())}
+    messages = [
+        {"role": value.get(role), "content": value.get(said)}
+        | {name: v for name, v in value.items() if name not in passed and v not in (None, "")}
+        for value in values
+    ]
+    told = f"turns with one {id}, in the order of {order if numbered else 'the file'}"
+    note = Wrong("row", told, "one conversation a row", "rows.nested")
+    return {id: key, **common, "messages": messages}, None, note
+
+
+def _place(value: Any) -> float | datetime | None:
+    """A turn's number or its time, which say what comes before what; None for anything else."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        pass
+    try:
+        time = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -11,6 +11,7 @@ import msgspec
 
 from tunewright.engine.data.example import Place
 from tunewright.engine.data.readers.broken import BROKEN, said_of
+from tunewright.engine.data.readers.halves import HALF_BYTES, without_halves
 
 # Bytes of a block: enough that a process pool has work, little enough that ten may wait.
 BLOCK_BYTES = 2 << 20
@@ -100,7 +101,8 @@ def as_row(value: Any) -> Any:
 
 def read_loosely(line: int, text: bytes) -> RawRow | None:
     """A line that is nearly JSON, and can mean one thing only: an object with a comma after it,
-    with NaN in it, or written as Python writes it. None for anything else."""
+    with NaN or half a pair of surrogates in it, or written as Python writes it. None for anything
+    else."""
     bare = text.strip()
     if bare[:1] not in (b"{", b"[") or len(bare) > _MOST_LOOSE:
         return None
@@ -109,8 +111,10 @@ def read_loosely(line: int, text: bytes) -> RawRow | None:
     try:
         if bare.endswith(b","):
             value, odd = msgspec.json.decode(bare[:-1]), "a comma after it"
-        elif b"NaN" in bare or b"Infinity" in bare:
+        elif (half := HALF_BYTES.search(bare)) or b"NaN" in bare or b"Infinity" in bare:
             value, odd = json.loads(bare, parse_constant=lambda name: None), "NaN, read as null"
+            if half and (whole := without_halves(value)) != value:
+                value, odd = whole, "half a surrogate pair, read as \ufffd"
         elif b"'" in bare[:3]:
             value, odd = ast.literal_eval(bare.decode()), "Python's quotes"
     except (*BROKEN, ValueError, SyntaxError, MemoryError):

@@ -6,7 +6,6 @@ from __future__ import annotations
 import codecs
 import itertools
 import json
-import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from tunewright.engine.data.readers.block import (
     Wrong,
     as_row,
 )
+from tunewright.engine.data.readers.halves import HALF, without_halves
 from tunewright.engine.data.readers.opened import CutOff, open_bytes, pieces
 from tunewright.engine.data.readers.places import Places
 from tunewright.engine.data.shapes.find import Finder
@@ -34,8 +34,6 @@ _MARGIN = 64 << 10
 # An object around all rows has to be read whole.
 _MOST_WRAPPER = 512 << 20
 _SPACE = " \t\r\n"
-# Half of a pair of surrogates is no character; it cannot be written again.
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SPLITS: dict[str, Side] = {
     "train": "train", "training": "train", "test": "eval", "validation": "eval", "valid": "eval",
     "val": "eval", "dev": "eval", "eval": "eval",
@@ -312,17 +310,7 @@ def _decode(decoder: json.JSONDecoder, window: _Text, at: int) -> tuple[Any, int
         else:
             # A number may go on in the next piece.
             if end < len(window.text) or not window.grow():
-                lone = _SURROGATE.search(window.text, at, end)
-                return (_without_halves(value) if lone else value), end
+                lone = HALF.search(window.text, at, end)
+                return (without_halves(value) if lone else value), end
         if len(window.text) - at > _MOST_WRAPPER:
             raise window.broken(f"one value has over {_MOST_WRAPPER >> 20} MB", None)
-
-
-def _without_halves(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_without_halves(inner) for inner in value]
-    if isinstance(value, dict):
-        return {_without_halves(key): _without_halves(inner) for key, inner in value.items()}
-    return value

@@ -30,6 +30,9 @@ def call_turn(content: Any, at: str) -> Message | Wrong:
 
 def tool_calls_of(turn: Mapping[str, Any], at: str) -> tuple[ToolCall, ...] | Wrong:
     listed = turn.get("tool_calls")
+    if isinstance(listed, str):
+        # As a cell of a table holds them.
+        listed = decoded(listed) if listed.strip() else None
     if listed:
         if not isinstance(listed, list):
             return Wrong(f"{at}.tool_calls", told(listed), "a list of calls", "call.broken")
@@ -45,7 +48,11 @@ def calls_of(found: list[Any], at: str) -> tuple[ToolCall, ...] | Wrong:
         if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
             expected = "a call with name and arguments"
             return Wrong(f"{at}[{index}]", told(one), expected, "call.broken")
-        arguments = inner.get("arguments", inner.get("parameters", {}))
+        names = ("arguments", "parameters", "args")
+        arguments: Any = next((inner[name] for name in names if name in inner), {})
+        if arguments is None or (isinstance(arguments, str) and not arguments.strip()):
+            # A function that takes none is called with nothing.
+            arguments = {}
         if isinstance(arguments, str):
             # OpenAI writes the arguments as JSON in a string; templates want the object.
             try:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tunewright.engine.data.shapes.conversation import beside, parse_conversation, with_system
+from tunewright.engine.data.shapes.items import ROLE_KEYS, speaker_key
 from tunewright.engine.data.shapes.shape import Names, Normal, Parsed, Shape
-from tunewright.engine.data.shapes.turns import ROLE_KEYS, is_pair
+from tunewright.engine.data.shapes.turns import is_pair, role_of
 
 _NAMES = (
     "messages", "conversation", "conversations", "chat", "dialog", "dialogue", "turns", "contents",
@@ -29,7 +30,12 @@ def _bind(row: Mapping[str, Any]) -> tuple[Names, float] | None:
             return names, 1.0
         if isinstance(turns, dict) and isinstance(turns.get("role"), list):
             return names, 0.9
-        if isinstance(first, dict) and (set(ROLE_KEYS) & first.keys() or is_pair(first)):
+        if isinstance(first, dict) and (
+            set(ROLE_KEYS) & first.keys()
+            or is_pair(first)
+            # Parts of a document have a type too.
+            or (speaker_key(first) == "type" and (name != "data" or role_of(first)))
+        ):
             return names, 0.9
     tree = row.get("prompt")
     if isinstance(tree, dict) and isinstance(tree.get("replies"), list):

@@ -10,6 +10,7 @@ import msgspec
 from tunewright.engine.data.example import Message, Role
 from tunewright.engine.data.readers.block import Wrong
 from tunewright.engine.data.shapes.calls import CALLS, call_turn, decoded, tool_calls_of
+from tunewright.engine.data.shapes.items import SPEAKERS, as_turns, speaker_key
 from tunewright.engine.data.shapes.shape import told
 
 # What other tools call the four roles; a call is an assistant's turn.
@@ -34,11 +35,10 @@ LEARNT = ("weight", "train", "trainable", "loss")
 TURN = (
     "role", "content", "from", "value", "tool_calls", "function_call", "reasoning_content",
     "reasoning", "thinking", "name", "tool_call_id", "text", "parts", "sender", "speaker",
-    "message", "body", "utterance",
+    "message", "body", "utterance", "type",
     *LEARNT, *(name for pair in PAIRS for name in pair),
 )  # fmt: skip
-# Who speaks, and what is said.
-ROLE_KEYS = ("role", "sender", "speaker")
+# What is said.
 _SAID = ("content", "value", "text", "parts", "message", "body", "utterance")
 _EXPECTED = "system, user, assistant or tool"
 
@@ -53,10 +53,7 @@ class Turns(NamedTuple):
 def parse_turns(turns: Any, field: str, ends: str = "assistant") -> Turns | list[Wrong]:
     """Messages in order: perhaps a system turn, then user and assistant in turn, tool results after
     calls. `ends` "assistant": an answer last; "user": a prompt; "" anything."""
-    if isinstance(turns, str) and turns.lstrip()[:1] == "[":
-        turns = decoded(turns)
-    if isinstance(turns, dict):
-        turns = _by_columns(turns)
+    turns = listed(turns)
     if not isinstance(turns, list) or not turns:
         id = "turns.empty" if turns in ([], None) else "field.type"
         return [Wrong(field, told(turns), "a list of turns with role and content", id)]
@@ -96,6 +93,20 @@ def parse_turns(turns: Any, field: str, ends: str = "assistant") -> Turns | list
     return _in_order(messages, fields, _role_key(turns), ends)
 
 
+def listed(turns: Any) -> Any:
+    """The list of turns that JSON text or columns hold; anything else as it is."""
+    if isinstance(turns, str) and turns.lstrip()[:1] == "[":
+        turns = decoded(turns)
+    return _by_columns(turns) if isinstance(turns, dict) else turns
+
+
+def role_of(turn: Mapping[str, Any]) -> Role | None:
+    """Who speaks, by our name; None for nobody that is known."""
+    raw = turn.get(speaker_key(turn))
+    low = raw.strip().lower() if isinstance(raw, str) else ""
+    return "assistant" if low in CALLS else ROLES.get(low)
+
+
 def _by_columns(turns: Mapping[str, Any]) -> Any:
     """Turns as `datasets` stores a sequence of objects: a list a field."""
     columns = [value for value in turns.values() if isinstance(value, list)]
@@ -131,14 +142,14 @@ def is_pair(turn: Mapping[str, Any]) -> bool:
 
 def _role_key(turns: list[Any]) -> str:
     first = turns[0] if isinstance(turns[0], dict) else {}
-    return next((key for key in (*ROLE_KEYS, "from") if key in first), "role")
+    return speaker_key(first) if {*SPEAKERS, "type"} & first.keys() else "role"
 
 
 def _single(turns: list[Any], field: str) -> Iterator[tuple[Any, str, str]]:
     """(turn, where it stands, where its text stands), one message each: texts by
     turns, pairs of question and answer, and the calls and results that Anthropic and Google have
     as parts of turns, are taken apart."""
-    for index, turn in enumerate(turns):
+    for index, turn in as_turns(turns):
         at = f"{field}[{index}]"
         if isinstance(turn, str):
             yield {"role": ("user", "assistant")[index % 2], "content": turn}, at, at
@@ -149,7 +160,7 @@ def _single(turns: list[Any], field: str) -> Iterator[tuple[Any, str, str]]:
             yield {"role": "user", "content": turn[asked]}, at, f"{at}.{asked}"
             yield {"role": "assistant", "content": turn[answered]}, at, f"{at}.{answered}"
         else:
-            key = _said_key(turn)
+            key = said_key(turn)
             parts = turn.get(key) if key else None
             if isinstance(parts, list) and any(map(_is_call_part, parts)):
                 yield from _parts_apart(turn, parts, str(key), at)
@@ -208,19 +219,20 @@ def parse_turn(turn: Any, field: str) -> Message | Wrong:
     return _message(turn, field)
 
 
-def _said_key(turn: Mapping[str, Any]) -> str | None:
+def said_key(turn: Mapping[str, Any]) -> str | None:
+    """The field of a turn that holds what is said."""
     keys = [key for key in _SAID if key in turn]
     # Some have an empty field beside the one that they fill.
     return next((key for key in keys if turn[key] not in (None, "", [])), next(iter(keys), None))
 
 
 def _message(turn: Mapping[str, Any], at: str) -> Message | Wrong:
-    role_key = next((key for key in ROLE_KEYS if key in turn), "from")
-    said_key = _said_key(turn) or "content"
-    raw_role, content = turn.get(role_key), turn.get(said_key)
+    role_key = speaker_key(turn)
+    said = said_key(turn) or "content"
+    raw_role, content = turn.get(role_key), turn.get(said)
     low = raw_role.strip().lower() if isinstance(raw_role, str) else None
     if low in CALLS:
-        return call_turn(content, f"{at}.{said_key}")
+        return call_turn(content, f"{at}.{said}")
     role = ROLES.get(low) if low else None
     if role is None:
         return Wrong(f"{at}.{role_key}", told(raw_role), _EXPECTED, "role.unknown")
@@ -240,7 +252,7 @@ def _message(turn: Mapping[str, Any], at: str) -> Message | Wrong:
     if isinstance(content, dict) and isinstance(content.get("text"), str) and len(content) == 1:
         content = content["text"]
     if isinstance(content, list):
-        parts = _parts(content, f"{at}.{said_key}")
+        parts = _parts(content, f"{at}.{said}")
         if isinstance(parts, Wrong):
             return parts
         content, thought = parts
@@ -249,11 +261,11 @@ def _message(turn: Mapping[str, Any], at: str) -> Message | Wrong:
         content = msgspec.json.encode(content).decode()
     if not isinstance(content, str):
         id = "answer.empty" if content is None and role == "assistant" else "field.type"
-        return Wrong(f"{at}.{said_key}", told(content), "text", id)
+        return Wrong(f"{at}.{said}", told(content), "text", id)
     if role == "assistant" and not calls and not content.strip():
-        return Wrong(f"{at}.{said_key}", "empty text", "an answer", "answer.empty")
+        return Wrong(f"{at}.{said}", "empty text", "an answer", "answer.empty")
     if role == "user" and not content.strip():
-        return Wrong(f"{at}.{said_key}", "empty text", "a question", "field.empty")
+        return Wrong(f"{at}.{said}", "empty text", "a question", "field.empty")
     trained = role != "assistant" or _is_learnt(turn, at)
     if isinstance(trained, Wrong):
         return trained

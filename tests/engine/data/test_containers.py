@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tunewright.engine.data.fingerprint import check_unchanged, fingerprint
+from tunewright.engine.data.inspect import check_data
 from tunewright.engine.data.read import has_sides, read_examples
 from tunewright.engine.data.readers import json_array, jsonl
 from tunewright.engine.data.readers.block import RawRow
@@ -285,6 +286,19 @@ def test_halves_of_characters_are_replaced_as_they_cannot_be_written(tmp_path: P
     path = tmp_path / "d.json"
     path.write_text('[{"text": "a\\ud83d b \\ud83d\\ude00"}]')
     assert raw(path)[0].value == {"text": "a\ufffd b 😀"}
+    lines = path.with_suffix(".jsonl")
+    rows = ['{"text": "a\\ud83d b \\ud83d\\ude00"}', '{"text": "\\ud83d\\ude00", "n": NaN}']
+    lines.write_text("\n".join(rows))
+    half, whole = raw(lines)
+    assert half.value == {"text": "a\ufffd b 😀"}
+    assert whole.value == {"text": "😀", "n": None}
+    assert [row.note and row.note.found for row in (half, whole)] == [
+        "JSON with half a surrogate pair, read as \ufffd",
+        "JSON with NaN, read as null",
+    ]
+    report = {finding.id: finding.severity for finding in check_data(lines).findings}
+    assert (report["json.loose"], report["text.replaced"]) == ("warn", "warn")
+    assert "json.broken" not in report
 
 
 def test_a_table_without_a_header_has_numbered_columns(tmp_path: Path) -> None:

@@ -113,6 +113,140 @@ def test_turns_are_put_in_order(tmp_path: Path) -> None:
     assert len(read_examples(tmp_path / "out.jsonl").examples) == 1
 
 
+CALLED = {
+    "role": "assistant",
+    "content": "",
+    "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": {}}}],
+}
+RESULT = {"role": "tool", "content": "3", "tool_call_id": "1"}
+
+
+@pytest.mark.parametrize(
+    ("field", "turns", "kept"),
+    [
+        pytest.param(
+            "chat_messages",
+            [
+                {"sender": "human", "text": "q"},
+                {"sender": "human", "text": "more"},
+                {"sender": "assistant", "text": "a"},
+            ],
+            [{"sender": "human", "text": "q\n\nmore"}, {"sender": "assistant", "text": "a"}],
+            id="a sender",
+        ),
+        pytest.param(
+            "messages",
+            [
+                {"type": "human", "content": "q"},
+                {"type": "human", "content": [{"type": "text", "text": "more"}]},
+                {"type": "ai", "content": "a"},
+                {"type": "human", "content": "thanks"},
+            ],
+            [
+                {
+                    "type": "human",
+                    "content": [
+                        {"type": "text", "text": "q"},
+                        {"type": "text", "text": "\n\n"},
+                        {"type": "text", "text": "more"},
+                    ],
+                },
+                {"type": "ai", "content": "a"},
+            ],
+            id="a type, and parts",
+        ),
+        pytest.param(
+            "messages",
+            [
+                {"role": "system", "content": "s"},
+                {"role": "developer", "content": "d"},
+                {"role": "user", "content": "q"},
+                {"role": "assistant", "content": "a"},
+            ],
+            [
+                {"role": "system", "content": "s\n\nd"},
+                {"role": "user", "content": "q"},
+                {"role": "assistant", "content": "a"},
+            ],
+            id="system and developer",
+        ),
+        pytest.param(
+            "messages",
+            [
+                {"role": "user", "content": "q"}, CALLED, RESULT,
+                {"role": "user", "content": "never mind"}, {"role": "assistant", "content": "ok"},
+            ],
+            [{"role": "user", "content": "q"}, CALLED],
+            id="a result that nobody answered",
+        ),
+        pytest.param(
+            "messages",
+            [{"role": "user", "content": "q"}, RESULT, {"role": "assistant", "content": "a"}],
+            [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}],
+            id="a result that nobody asked for",
+        ),
+    ],
+)  # fmt: skip
+def test_turns_are_put_in_order_whatever_they_are_called(
+    tmp_path: Path, field: str, turns: list[Any], kept: list[Any]
+) -> None:
+    # A table has them as text.
+    for number, row in enumerate(({field: turns}, {"messages": json.dumps(turns)})):
+        path = write(tmp_path / "d.jsonl", [row])
+        assert found(check_data(path))["role.order"].fixes[0] == "trim=turns"
+        assert [list(value.values()) for value in apply(path, "trim=turns")] == [[kept]]
+        out = tmp_path / f"out{number}.jsonl"
+        write_fixed(path, ["trim=turns"], out)
+        assert len(read_examples(out).examples) == 1
+
+
+def test_turns_of_nobody_that_is_known_stay_as_they_are(tmp_path: Path) -> None:
+    pairs = [{"human": "q", "assistant": "a"}, {"human": "r", "assistant": "b"}]
+    strange = [{"role": "narrator", "content": "q"}, {"role": "assistant", "content": "a"}]
+    rows = [{"conversation": pairs}, {"messages": strange}]
+    for row in rows:
+        assert apply(write(tmp_path / "d.jsonl", [row]), "trim=turns") == [row]
+
+
+@pytest.mark.parametrize("key", ["role", "from", "speaker", "sender", "type"])
+def test_a_speaker_is_renamed_whatever_field_names_it(tmp_path: Path, key: str) -> None:
+    said = "value" if key == "from" else "content"
+    turns = [{key: "Patient", said: "it hurts"}, {key: "Doctor ", said: "where?"}]
+    for row in ({"dialog": turns}, {"messages": json.dumps(turns)}):
+        path = write(tmp_path / "d.jsonl", [row])
+        report = check_data(path)
+        assert found(report)["role.unknown"].fixes == ("role",)
+        assert "role=THEIRS:user" in report.advice
+        out = tmp_path / f"{next(iter(row))}.jsonl"
+        write_fixed(path, ["role=patient:user", "role=doctor:assistant"], out)
+        [example] = read_examples(out).examples
+        assert [(m.role, m.content) for m in example.messages] == [
+            ("user", "it hurts"),
+            ("assistant", "where?"),
+        ]
+
+
+def test_a_cure_that_leaves_no_rows_is_no_cure(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.jsonl", [{"nothing": n} for n in range(30)])
+    report = check_data(path)
+    assert found(report)["shape.unknown"].fixes == ()
+    assert "drop=" not in report.advice
+    assert "--format prompt_completion:prompt=NAME,completion=NAME" in report.advice
+    asked = [[{"role": "user", "content": f"q {n}"}] for n in range(15)]
+    empty = [[*turns, {"role": "assistant", "content": ""}] for turns in asked]
+    broken = [[*turns, {**CALLED, "tool_calls": [{}]}] for turns in asked]
+    path = write(tmp_path / "two.jsonl", [{"messages": turns} for turns in (*empty, *broken)])
+    # Each of two cures leaves half of the rows, and both of them none.
+    report = check_data(path)
+    assert "drop=" not in report.advice
+    assert "hardly a row would be left" in report.advice
+    # A few of many are removed as ever.
+    few = [{"prompt": "q", "completion": ""}, {"prompt": "r", "completion": ""}]
+    report = check_data(write(tmp_path / "few.jsonl", [*clean(150), *few]))
+    assert found(report)["answer.empty"].fixes == ("drop=answer.empty",)
+    assert "--fix drop=answer.empty" in report.advice
+
+
 def test_rows_of_several_formats_become_one(tmp_path: Path) -> None:
     rows = [
         {"instruction": "q", "input": "", "output": "a"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 from pathlib import Path
@@ -10,9 +11,11 @@ import pytest
 from test_checks import ONE, clean, write
 from test_containers import FILES, ROWS
 
+import tunewright.engine.data.index as index_module
 from tunewright.engine.data.index import RowIndex
 from tunewright.engine.data.inspect import open_inspection
 from tunewright.engine.data.sources import find_sources
+from tunewright.hardware.errors import Problem
 
 
 def index(path: Path) -> RowIndex:
@@ -80,3 +83,27 @@ def test_what_is_indexed_is_there_while_the_rest_is_read(
     made.build(grown)
     assert seen == [100, 200, 300, 400, 500]
     assert not made.built
+
+
+def test_a_full_disk_is_told_as_one_and_not_as_a_file_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "arr.json"
+    path.write_text(json.dumps(clean(50)))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    # Every write fails there, as on a disk without room.
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        monkeypatch.setattr(index_module, "unnamed_file", lambda prefix: full)
+        with pytest.raises(Problem) as caught:
+            index(path)
+    assert "cannot be written" in caught.value.what
+    assert "arr.json" not in caught.value.what
+    assert "No space left" in caught.value.why
+    assert "TMPDIR" in caught.value.cure
+
+    def none(prefix: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(index_module, "unnamed_file", none)
+    with pytest.raises(Problem, match="cannot be written"):
+        index(path)

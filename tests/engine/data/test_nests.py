@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tunewright.engine.data.fixed_file import write_fixed
 from tunewright.engine.data.inspect import check_data
 from tunewright.engine.data.read import read_examples
 from tunewright.engine.data.readers.block import RawRow
@@ -154,3 +156,102 @@ def test_turns_with_one_id_are_a_conversation(tmp_path: Path) -> None:
     # Where each turn has an id of its own nothing holds them together.
     path.write_text(lines_of([{**row, "conversation_id": n} for n, row in enumerate(rows)]))
     assert [row.value["content"] for row in raw(path)] == ["q", "r", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("field", "marks"),
+    [
+        ("turn", [0, 1, 2, 10]),
+        ("turn_index", ["0", "1", "2", "10"]),
+        ("created_at", [f"2024-05-0{day}T09:00:00Z" for day in (1, 2, 3, 4)]),
+        ("timestamp", [1714000000.5, 1714000001, 1714000002, 1714000010]),
+        ("date", ["2024-05-01T23:30+02:00", "2024-05-01T22:00", "2024-05-02", "2024-05-03"]),
+    ],
+)
+def test_turns_are_joined_in_the_order_that_they_say(
+    tmp_path: Path, field: str, marks: list[Any]
+) -> None:
+    said = [("user", "q1"), ("assistant", "a1"), ("user", "q2"), ("assistant", "a2")]
+    turns = [
+        {"conversation_id": "c", field: mark, "role": role, "content": text}
+        for mark, (role, text) in zip(marks, said, strict=True)
+    ]
+    path = tmp_path / "turns.jsonl"
+    for some in ([turns[i] for i in (2, 3, 0, 1)], turns[::-1]):
+        path.write_text(lines_of(some))
+        [example] = read_examples(path).examples
+        assert [m.content for m in example.messages] == ["q1", "a1", "q2", "a2"]
+        assert example.place.line == 1
+        report = check_data(path)
+        assert "field.unread" not in {f.id for f in report.findings if f"[].{field}" in str(f)}
+    # One that does not say its place leaves those of the others without a meaning.
+    turns[1][field] = None
+    path.write_text(lines_of(turns))
+    [row] = raw(path)
+    assert [m["content"] for m in row.value["messages"]] == ["q1", "a1", "q2", "a2"]
+    assert row.note is not None
+    assert "in the order of the file" in row.note.found
+
+
+def test_turns_keep_their_calls_and_a_conversation_what_all_its_turns_say(tmp_path: Path) -> None:
+    call = [{"id": "1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]
+    turns: list[dict[str, Any]] = [
+        {"role": "user", "content": "warm?"},
+        {"role": "assistant", "content": None, "tool_calls": call},
+        {"role": "tool", "content": "3", "tool_call_id": "1", "name": "weather"},
+        {"role": "assistant", "content": "No.", "weight": 0},
+        {"role": "user", "content": "and now?"},
+        {"role": "assistant", "content": "It is 3."},
+    ]
+    rows = [
+        {"session_id": 7, "system": "be brief", "mood": n % 2, **t} for n, t in enumerate(turns)
+    ]
+    path = tmp_path / "turns.jsonl"
+    path.write_text(lines_of(rows))
+    [row] = raw(path)
+    assert row.value["system"] == "be brief"
+    assert {**row.value["messages"][1], "mood": 0} == {**turns[1], "mood": 0}
+    [example] = read_examples(path).examples
+    asked, called, result, first, _, _ = example.messages[1:]
+    assert example.messages[0].content == "be brief"
+    assert asked.content == "warm?"
+    assert called.tool_calls[0].name == "weather"
+    assert (result.name, result.tool_call_id) == ("weather", "1")
+    assert not first.trained
+    write_fixed(path, ["unify"], tmp_path / "out.jsonl")
+    [again] = read_examples(tmp_path / "out.jsonl").examples
+    assert again.messages[2].tool_calls == called.tool_calls
+    # A table has the calls as text, and empty cells for all other turns.
+    table = tmp_path / "turns.csv"
+    with table.open("w", newline="") as file:
+        out = csv.DictWriter(file, ["session_id", "role", "content", "tool_calls", "tool_call_id"])
+        out.writeheader()
+        for turn in turns:
+            calls = json.dumps(call) if "tool_calls" in turn else None
+            out.writerow(
+                {"session_id": "s", "role": turn["role"], "content": turn["content"]}
+                | {"tool_calls": calls, "tool_call_id": turn.get("tool_call_id")}
+            )
+    [listed] = read_examples(table).examples
+    assert listed.messages[1].tool_calls[0].name == "weather"
+
+
+def test_answers_that_follow_all_questions_find_theirs(tmp_path: Path) -> None:
+    said = (("user", "q{}"), ("assistant", "a{}"))
+    path = tmp_path / "turns.jsonl"
+    path.write_text(
+        lines_of(
+            [
+                {"chat_id": f"c{n}", "role": role, "content": text.format(n)}
+                for role, text in said
+                for n in range(2500)
+            ]
+            # Nobody's: they are no conversation.
+            + [{"chat_id": None, "role": "user", "content": "?"}] * 2
+        )
+    )
+    rows = raw(path)
+    joined = [row for row in rows if "messages" in row.value]
+    assert len(joined) == 2500
+    assert len(rows) == 2502
+    assert [m["content"] for m in joined[2400].value["messages"]] == ["q2400", "a2400"]

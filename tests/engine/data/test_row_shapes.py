@@ -293,6 +293,71 @@ def test_a_system_text_that_the_turns_replace_is_told(tmp_path: Path) -> None:
         assert [place.field for place in places] == (["system"] if unread else [])
 
 
+def test_turns_that_say_by_a_type_who_speaks_are_read() -> None:
+    asked = [
+        {"type": "system", "content": "s"},
+        {"type": "human", "content": "q"},
+        {"type": "ai", "content": "", "tool_calls": [{"name": "f", "args": {"n": 1}, "id": "1"}]},
+        {"type": "tool", "content": "3", "tool_call_id": "1"},
+        {"type": "ai", "content": "a"},
+    ]
+    names = {"system": "System", "human": "Human", "ai": "AI", "tool": "Tool"}
+    stored = [{"type": turn["type"], "data": turn} for turn in asked]
+    dumped = [
+        {
+            "lc": 1,
+            "type": "constructor",
+            "id": ["langchain", "schema", "messages", f"{names[str(turn['type'])]}Message"],
+            "kwargs": {"content": turn["content"], "tool_calls": turn.get("tool_calls", [])},
+        }
+        for turn in asked
+    ]
+    for field in ("messages", "conversation", "conversations"):
+        for turns in (asked, stored, dumped):
+            found = normal({field: turns}).messages
+            assert [m.role for m in found] == ["system", "user", "assistant", "tool", "assistant"]
+            assert [m.content for m in found] == ["s", "q", "", "3", "a"]
+            [call] = found[2].tool_calls
+            assert (call.name, call.arguments) == ("f", {"n": 1})
+
+
+def test_items_of_responses_are_turns() -> None:
+    row = {
+        "messages": [
+            {"role": "user", "content": "q"},
+            {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]},
+            {"type": "function_call", "call_id": "1", "name": "f", "arguments": '{"n": 1}'},
+            {"type": "function_call_output", "call_id": "1", "output": "3"},
+            {"type": "reasoning", "summary": []},
+            {
+                "type": "message",
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": "a"}],
+            },
+        ]
+    }
+    found = normal(row)
+    _, called, result, last = found.messages
+    assert called.tool_calls[0].arguments == {"n": 1}
+    assert called.reasoning == "hm"
+    assert (result.content, result.tool_call_id) == ("3", "1")
+    assert last.content == "a"
+    # Places are those of the file, whatever came before them.
+    assert found.fields[-1] == "messages[5].content"
+
+
+@pytest.mark.parametrize("arguments", ["", " ", None, {}, "{}"])
+def test_a_call_without_arguments_is_one(arguments: Any) -> None:
+    called = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "1", "function": {"name": "now", "arguments": arguments}}],
+    }
+    row = {"messages": [Q, called, {"role": "tool", "content": "3"}, A]}
+    [call] = normal(row).messages[1].tool_calls
+    assert (call.name, call.arguments) == ("now", {})
+
+
 def test_an_answer_that_is_a_call_becomes_one_where_there_are_tools() -> None:
     row = {
         "query": "q",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import msgspec
@@ -13,6 +15,7 @@ from tiny import TinyData
 
 from tunewright.engine.session import DataInput, load_session, save_session
 from tunewright.tui.app import TunewrightApp
+from tunewright.tui.panes import data_look
 from tunewright.tui.panes.data import DataPane
 from tunewright.tui.panes.data_look import DataLook
 from tunewright.tui.widgets.long_rows import LongRows
@@ -159,9 +162,8 @@ def test_a_row_is_not_there_before_its_file_is_open(tmp_path: Path) -> None:
         look.row(0)
 
 
-def test_a_row_of_megabytes_is_read_once_cut_for_view_and_refused(
-    session: Path, tmp_path: Path
-) -> None:
+def with_long_row(session: Path, tmp_path: Path) -> DataInput:
+    """Have a session on 40 rows, of which the third has 7 million letters; its data."""
     rows = [{"prompt": f"what is {n}", "completion": f"it is {n}"} for n in range(40)]
     rows[2]["prompt"] = "lorem ipsum " * 600_000
     path = tmp_path / "long.jsonl"
@@ -170,6 +172,67 @@ def test_a_row_of_megabytes_is_read_once_cut_for_view_and_refused(
     data = msgspec.structs.replace(stored.inputs.data, path=str(path))
     inputs = msgspec.structs.replace(stored.inputs, data=data)
     save_session(msgspec.structs.replace(stored, inputs=inputs), session)
+    return data
+
+
+def die(*_: object) -> None:
+    """As a process does of which the kernel needs the memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_long_row_whose_reader_dies_says_so_and_is_not_asked_for_again(
+    session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_long_row(session, tmp_path)
+    monkeypatch.setattr(data_look, "seen_elsewhere", die)
+    fetched: list[int] = []
+    inner = DataLook._take
+
+    def take(look: DataLook, number: int, file: str, held: bool) -> None:
+        fetched.append(number)
+        inner(look, number, file, held)
+
+    monkeypatch.setattr(DataLook, "_take", take)
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("3")
+        await until(pilot, lambda: checked(app) and app.bench.data is not None)
+        await pilot.press("g", "j", "j")
+        await until(pilot, lambda: "! the process that read the data was ended" in shown(app))
+        for _ in range(5):
+            app.query_one(DataPane).show()
+            await pilot.pause()
+        assert "reading" not in shown(app)
+        assert fetched == [2]
+
+    drive(session, walk)
+
+
+def test_a_reader_that_was_killed_between_two_long_rows_is_replaced(
+    session: Path, tmp_path: Path
+) -> None:
+    data = with_long_row(session, tmp_path)
+    look = DataLook(data, tmp_path)
+    look.open()
+    look.build(lambda: None)
+    try:
+        os.kill(look._apart.call(os.getpid), signal.SIGKILL)
+        assert look.row(2).coming
+        look.fetch(2)
+        assert look.row(2).normal is not None
+    finally:
+        look.stop()
+    # Of one that was stopped nothing is asked any more.
+    look._whole.clear()
+    look.fetch(2)
+    assert look.row(2).coming
+    assert look._apart._worker is None
+
+
+def test_a_row_of_megabytes_is_read_once_cut_for_view_and_refused(
+    session: Path, tmp_path: Path
+) -> None:
+    with_long_row(session, tmp_path)
 
     async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
         await pilot.press("3")
