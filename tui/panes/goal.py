@@ -94,6 +94,8 @@ class GoalPane(Pane):
         self._taken_back: tuple[str, str] | None = None
         self._verdict: Verdict | None = None
         self._asked: tuple[Answers, Facts] | None = None
+        # What the question and the verdict on the screen were decided for.
+        self._decided: tuple[Answers, Facts] | None = None
         self._watched: Watched | None = None
         self._looking = False
 
@@ -133,6 +135,7 @@ class GoalPane(Pane):
             if self._asked == asked:
                 new = found[0] != self._question
                 self._question, self._verdict = found
+                self._decided = asked
                 self._draw()
                 if new and self.tunewright.pane is self:
                     self._fresh_question()
@@ -209,6 +212,8 @@ class GoalPane(Pane):
     def why_not(self, command: str) -> str | None:
         if command == "measure":
             return cannot_measure(self.bench, self._watched)
+        if command in ("choose", "onward") and self._deciding():
+            return "still deciding"
         if command == "choose":
             return None if self._question else "all that matters is answered"
         if command == "onward":
@@ -216,6 +221,14 @@ class GoalPane(Pane):
         if command == "unanswer" and not given(self.answers):
             return "nothing is answered yet"
         return None
+
+    def _deciding(self) -> bool:
+        """Whether the next question, or that there is none, is still being found out. One that
+        stands on the screen may be answered while only the rows are seen anew."""
+        now = (self.answers, facts_on(self.bench))
+        if self._decided is None or self._question is None:
+            return self._decided != now
+        return self._decided[0] != now[0]
 
     def do_onward(self) -> None:
         """Take the verdict as it stands and go on."""
@@ -231,7 +244,7 @@ class GoalPane(Pane):
             self._answer(question, value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if event.input.id == "typed" and self._question is not None:
+        if event.input.id == "typed" and self._question is not None and not self._deciding():
             event.stop()
             self._answer(self._question, event.value.strip())
 

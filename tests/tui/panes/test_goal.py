@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,6 +23,7 @@ from tunewright.engine.run.create import create
 from tunewright.engine.run.rundir import ExitRecord, RunDir, RunRecord, write_exit
 from tunewright.engine.session import load_session, save_session
 from tunewright.tui.app import TunewrightApp
+from tunewright.tui.panes import goal
 from tunewright.tui.widgets.lines import Lines
 
 
@@ -145,7 +148,7 @@ def test_enter_alone_claims_nothing(session: Path) -> None:
         await pilot.press("2")
         await until(pilot, lambda: "What should the model do?" in shown(app))
         for _ in range(20):
-            await until(pilot, lambda: app.pane.why_not("choose") or app.focused is not None)
+            await until(pilot, lambda: app.pane.why_not("choose") != "still deciding")
             if app.pane.why_not("choose"):
                 break
             before = shown(app)
@@ -164,6 +167,38 @@ def test_enter_alone_claims_nothing(session: Path) -> None:
         said = getattr(answers, id)
         assert said != claimed
         assert not isinstance(claimed, tuple) or said not in claimed, id
+
+
+def test_while_it_decides_nothing_is_taken_for_answered(
+    session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, question = threading.Event(), goal.next_question
+
+    def slow(*asked: Any) -> Any:
+        held.wait(60)
+        return question(*asked)
+
+    monkeypatch.setattr(goal, "next_question", slow)
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        try:
+            await pilot.press("2", "enter")
+            await until(pilot, lambda: "still deciding" in shown(app))
+            assert app.pane.why_not("choose") == app.pane.why_not("onward") == "still deciding"
+            assert app.pane.STEP == "goal"
+            held.set()
+            await until(pilot, lambda: app.pane.why_not("onward") is None)
+            held.clear()
+            # A question is open again, and not found yet.
+            await pilot.press("backspace", "backspace", "enter")
+            await until(pilot, lambda: "still deciding" in shown(app))
+            held.set()
+            await until(pilot, lambda: app.pane.why_not("choose") is None)
+            assert app.pane.STEP == "goal"
+        finally:
+            held.set()
+
+    assert "goal" not in drive(answered(session, DECIDED), walk).bench.place.confirmed
 
 
 def test_an_answer_that_is_taken_back_is_offered_again(session: Path) -> None:
