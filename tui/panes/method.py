@@ -444,6 +444,10 @@ class MethodPane(Pane):
         self._detail.rows.narrow(text)
         return True
 
+    @property
+    def inside(self) -> bool:
+        return bool(self._view) or self._field.is_open or self._knobs.has_focus
+
     def back(self) -> bool:
         if self._view:
             self._open("")

@@ -35,7 +35,7 @@ class Detail(Vertical):
         self.view: View = ""
 
     def compose(self) -> ComposeResult:
-        yield Rows(empty="nothing matches; esc shows all", id="detail")
+        yield Rows(id="detail")
         yield Lines(id="detail-lines")
 
     @property

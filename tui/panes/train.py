@@ -259,7 +259,9 @@ class TrainPane(Pane):
         self._launching.resume(run, lambda: self._open(run))
 
     def do_prove(self) -> None:
-        self.bench.confirm("train")
+        # Another session's run says nothing of this one's path.
+        if self.tunewright.attach is None:
+            self.bench.confirm("train")
         self.post_message(self.Go("prove"))
 
     def do_checkpoint(self) -> None:
