@@ -21,6 +21,7 @@ from tunewright.engine.decide.decide import decide
 from tunewright.engine.decide.facts import Facts
 from tunewright.engine.decide.questions import QUESTIONS, Question
 from tunewright.engine.decide.verdict import Verdict
+from tunewright.engine.demo.session import answered_by_demo
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.text import plain, shorten
 from tunewright.tui.measuring import LOOK_SECONDS, Watched, cannot_measure, start_measuring, watch
@@ -168,7 +169,9 @@ class GoalPane(Pane):
             lines.show(["deciding"])
             return
         if question is None:
-            lines.show(answered_lines(self.answers, width))
+            lines.show(
+                answered_lines(self.answers, width, demo=answered_by_demo(self.bench.inputs))
+            )
         else:
             room = self.size.height - max(1, len(question.choices)) - 1
             lines.show(question_lines(question, self.answers, width, room))
@@ -325,9 +328,10 @@ def question_lines(question: Question, answers: Answers, width: int, room: int) 
     return asked
 
 
-def answered_lines(answers: Answers, width: int) -> list[Text]:
-    """All that was said, when nothing that matters is open."""
-    return wrapped(Text(f"you said: {said_so_far(answers, 40) or 'nothing'}", "dim"), width, 2)
+def answered_lines(answers: Answers, width: int, *, demo: bool) -> list[Text]:
+    """All that was said, by the person or by the `demo`, when nothing that matters is open."""
+    who = "the demo's answers" if demo else "you said"
+    return wrapped(Text(f"{who}: {said_so_far(answers, 40) or 'nothing'}", "dim"), width, 2)
 
 
 def said_so_far(answers: Answers, most: int) -> str:

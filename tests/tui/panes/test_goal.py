@@ -18,6 +18,7 @@ from tiny import TinyData
 from tunewright.engine.decide.answers import Answers
 from tunewright.engine.decide.decide import decide
 from tunewright.engine.decide.next_step import Named
+from tunewright.engine.demo.session import demo_session
 from tunewright.engine.evidence.decision import Decided
 from tunewright.engine.run.create import create
 from tunewright.engine.run.rundir import ExitRecord, RunDir, RunRecord, write_exit
@@ -141,6 +142,25 @@ def test_all_of_the_verdict_can_be_read(session: Path, size: tuple[int, int]) ->
         assert size[0] == 80 or below
 
     drive(answered(session, DECIDED), walk, size=size)
+
+
+def test_what_the_demo_says_is_not_put_into_the_persons_mouth(session: Path) -> None:
+    demo = demo_session().inputs
+    assert demo.answers is not None
+    told = [goal.answered_lines(demo.answers, 300, demo=of) for of in (True, False)]
+    assert [lines[0].plain.partition(":")[0] for lines in told] == [
+        "the demo's answers",
+        "you said",
+    ]
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: "you said: " in shown(app))
+        app.bench.answer(data=demo.data, answers=demo.answers)
+        app.pane.post_message(app.pane.Changed())
+        await until(pilot, lambda: "the demo's answers: goal orders" in shown(app))
+
+    drive(answered(session, DECIDED), walk)
 
 
 def test_enter_alone_claims_nothing(session: Path) -> None:
