@@ -24,9 +24,10 @@ def ask(question: str, detail: str) -> ModalScreen[bool]:
 
 def trouble(problem: Problem) -> ModalScreen[None]:
     """What went wrong, why, and the cure."""
+    from tunewright.tui.cures import on_screen
     from tunewright.tui.screens.trouble import Trouble
 
-    return Trouble(problem)
+    return Trouble(on_screen(problem))
 
 
 def palette(commands: Sequence[tuple[Command, str | None]]) -> ModalScreen[str]:
