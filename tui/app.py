@@ -64,6 +64,9 @@ PANES = {
 # The fit gauge stays on screen from here to the end of training.
 GAUGED = ("model", "method", "train")
 
+# These show a run, which may be another than the session's own.
+SHOWS_RUN = ("train", "prove", "ship")
+
 SMALLEST = (40, 12)
 
 
@@ -204,6 +207,9 @@ class TunewrightApp(LineApp):
 
     async def _open(self, to: str) -> None:
         switcher = self.query_one("#panes", ContentSwitcher)
+        if self._find is not None:
+            # What is sought in one pane is not what another has.
+            self._close_find(self._find)
         # What was pressed is answered first: over a slow line the pane itself takes a moment.
         self._show_path(to)
         if not switcher.query(f"#panes > #{to}"):
@@ -294,8 +300,8 @@ class TunewrightApp(LineApp):
         await self._go(message.step)
 
     async def _go(self, to: str) -> None:
-        if self.alone is not None and to != self.alone:
-            self.notice("opened for this step alone; `tunewright` has the whole path")
+        if self._no_jumps and to != self.alone:
+            self.notice(self._no_jumps)
         else:
             await self._open(to)
 
@@ -336,9 +342,29 @@ class TunewrightApp(LineApp):
             return None if found else "there is nothing to find here"
         if name == "copy":
             return None if self.pane.copied() else "nothing is marked to copy"
+        if name == "runs":
+            return self._no_jumps
+        if name == "back":
+            return self._why_not_back()
         if hasattr(self, f"do_{name}"):
             return None
         return self.pane.why_not(name)
+
+    @property
+    def _no_jumps(self) -> str | None:
+        """Why no other step can be gone to; None when it can."""
+        if self.alone is None:
+            return None
+        return "opened for this step alone; `tunewright` has the whole path"
+
+    def _why_not_back(self) -> str | None:
+        """Why `esc` has nothing to close and nowhere to go; None when it has."""
+        if self.pane.inside or (self._find is not None and self._find.display):
+            return None
+        if self.alone is not None:
+            return self._no_jumps
+        at = self.pane.STEP
+        return "this is the first step" if at == STEPS[0].id else None
 
     async def action_press(self, key: str) -> None:
         """A key of the table was pressed."""
@@ -371,7 +397,8 @@ class TunewrightApp(LineApp):
         await self._go(to)
 
     def action_palette(self) -> None:
-        if self.screen.name == boxes.PALETTE:
+        if isinstance(self.screen, Dialog):
+            # Its commands are for the pane, which stands under the box.
             return
         pane = self.pane.STEP
         commands = [(c, self.why_not(c.name)) for c in of_pane(pane)]
@@ -427,12 +454,13 @@ class TunewrightApp(LineApp):
         await self._go(RUNS.id)
 
     async def do_next(self) -> None:
-        self.bench.confirm(self.pane.STEP)
+        if self.attach is None or self.pane.STEP not in SHOWS_RUN:
+            self.bench.confirm(self.pane.STEP)
         await self._go(after(self.pane.STEP))
 
     def do_help(self) -> None:
         commands = [(c, self.why_not(c.name)) for c in of_pane(self.pane.STEP)]
-        self.push_screen(boxes.keys(self, step(self.pane.STEP), commands))
+        self.push_screen(boxes.keys(self, step(self.pane.STEP), commands, self._no_jumps))
 
     def do_quit(self) -> None:
         self.exit(0)

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from tunewright.tui.commands import Command
     from tunewright.tui.steps import Step
 
-# The name of the palette as a screen: it is not opened over itself.
-PALETTE = "palette"
-
 
 def ask(question: str, detail: str) -> ModalScreen[bool]:
     """A question before something that cannot be undone."""
@@ -27,28 +24,33 @@ def ask(question: str, detail: str) -> ModalScreen[bool]:
 
 def trouble(problem: Problem) -> ModalScreen[None]:
     """What went wrong, why, and the cure."""
+    from tunewright.tui.cures import on_screen
     from tunewright.tui.screens.trouble import Trouble
 
-    return Trouble(problem)
+    return Trouble(on_screen(problem))
 
 
 def palette(commands: Sequence[tuple[Command, str | None]]) -> ModalScreen[str]:
     """Every command by name, and every step; gives the name, or `step:<id>`."""
     from tunewright.tui.screens.palette import Palette
 
-    return Palette(commands, name=PALETTE)
+    return Palette(commands)
 
 
 def keys(
-    app: App[int], at: Step, commands: Sequence[tuple[Command, str | None]]
+    app: App[int],
+    at: Step,
+    commands: Sequence[tuple[Command, str | None]],
+    no_jumps: str | None,
 ) -> ModalScreen[None]:
-    """All keys of a step, and the expert's tables that belong to it."""
+    """All keys of a step, and the expert's tables that belong to it; `no_jumps` is why number keys
+    lead to no other step."""
     from tunewright.tui.screens.guide import guide_lines
     from tunewright.tui.screens.keys import key_lines
     from tunewright.tui.screens.text import LongText, box_width
 
     width = box_width(app)
-    lines = [*key_lines(commands, width), *guide_lines(at.id, width)]
+    lines = [*key_lines(commands, width, no_jumps), *guide_lines(at.id, width)]
     return LongText(f"{at.title}: {at.question}", lines)
 
 

@@ -114,11 +114,12 @@ KEY_NAMES = {
 }  # fmt: skip
 
 # Moving in lists is the same everywhere and handled by the list itself: told in help only.
+JUMPS = ("1 … 8", "jump to a step")
 MOVING = (
     ("↑ ↓ j k", "one line"),
     ("PgUp PgDn", "one page"),
     ("g G", "first, last"),
-    ("1 … 8", "jump to a step"),
+    JUMPS,
     ("ctrl+p", "palette: every command by name"),
     ("ctrl+z", "to the shell; fg comes back"),
 )

@@ -126,22 +126,21 @@ def bar_line(pane: str, why_not: Callable[[str], str | None], width: int) -> Tex
     # What can be done now has the room first, and of that the way forward: before the way back.
     rest.sort(key=lambda command: (reasons[command.name] is not None, command.keys[0] != "enter"))
     # The two spaces behind the last one need no room.
-    if 1 + sum(_cells(command) for command in (*last, *rest[:1])) - 2 > width:
+    off = {command.name: reasons[command.name] is not None for command in shown}
+
+    def cells(command: Command) -> int:
+        return len(key_name(command)) + len(command.title) + 3 + off[command.name]
+
+    if 1 + sum(cells(command) for command in (*last, *rest[:1])) - 2 > width:
         last = [command for command in last if command.name != "back"]
-    tail = sum(_cells(command) for command in last)
+    tail = sum(cells(command) for command in last)
     for command in rest:
-        off = reasons[command.name] is not None
-        if line.cell_len + _cells(command) + off + tail - 2 > width:
-            continue
-        _command(line, key_name(command), command.title, off=off)
+        if line.cell_len + cells(command) + tail - 2 <= width:
+            _command(line, key_name(command), command.title, off=off[command.name])
     for command in last:
-        _command(line, key_name(command), command.title, off=False)
+        _command(line, key_name(command), command.title, off=off[command.name])
     line.rstrip()
     return line
-
-
-def _cells(command: Command) -> int:
-    return len(key_name(command)) + len(command.title) + 3
 
 
 def _command(line: Text, key: str, title: str, *, off: bool) -> None:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tunewright.engine.demo.session import demo_session
+from tunewright.engine.demo.session import demo_session, on_demo
 from tunewright.engine.homes import sessions_home
-from tunewright.engine.model import DEMO_DATA, is_hub_id
+from tunewright.engine.model import is_hub_id
 from tunewright.engine.plan import Plan
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.session import (
@@ -160,13 +160,14 @@ class Workbench:
             self.answer(data=DataInput(path=path))
             return
         file = Path(path).expanduser().absolute()
-        if self.inputs.data.path == DEMO_DATA:
+        if on_demo(self.inputs):
             name = file.stem or "data"
             self.path = _free_session(name)
             data = DataInput(path=os.path.relpath(file, self.base))
-            self.place = Place("data", tuple(s for s in self.place.confirmed if s != "data"))
-            # What fits the demo into ten minutes is no advice for other data.
-            self.answer(name=name, data=data, overrides={}, stages=None)
+            # The demo's goal is another one, and what fits it into ten minutes is no advice: of its
+            # session only the machine holds for other data.
+            self.place = Place("data", tuple(s for s in self.place.confirmed if s == "machine"))
+            self.answer(name=name, data=data, answers=None, overrides={}, stages=None)
         else:
             self.answer(data=DataInput(path=os.path.relpath(file, self.base)))
 

@@ -62,6 +62,9 @@ def lowest_capability(gpus: Sequence[Gpu]) -> Capability | None:
     return min(told) if told and len(told) == len(gpus) else None
 
 
+PLAN_HERE = "plan on this one: the same command without --hardware, or --replay … --on here"
+
+
 def refuse_invented(session: Session) -> None:
     """A `Problem` for a session that was planned on a machine that is not here."""
     recorded = session.recorded
@@ -69,5 +72,5 @@ def refuse_invented(session: Session) -> None:
         raise Problem(
             f"nothing can be launched on {plain(recorded.snapshot.host.hostname)}",
             why="the session was planned on a machine that was invented or loaded from a file",
-            cure="plan on this one: the same command without --hardware, or --replay … --on here",
+            cure=PLAN_HERE,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shlex
 import time
@@ -18,6 +19,12 @@ def new_run_id(name: str) -> str:
     """`<name>-<date>-<time>-<4 hex>`: sorts by name and time, unique without a registry."""
     safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name.lower()).strip("-")[:40]
     return f"{safe or 'run'}-{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(2).hex()}"
+
+
+WRITABLE = "name a directory you can write to with --run-dir, or set TUNEWRIGHT_HOME"
+FREE_SPACE = (
+    "free some space there, name a directory on another disk with --run-dir, or set TUNEWRIGHT_HOME"
+)
 
 
 def create(path: Path, session: bytes, record: RunRecord) -> RunDir:
@@ -94,5 +101,5 @@ def _unwritable(what: str, error: OSError) -> Problem:
     return Problem(
         what,
         why=str(error.strerror or error),
-        cure="name a directory you can write to with --run-dir, or set TUNEWRIGHT_HOME",
+        cure=FREE_SPACE if error.errno in (errno.ENOSPC, errno.EDQUOT) else WRITABLE,
     )

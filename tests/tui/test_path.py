@@ -44,6 +44,7 @@ def test_enter_leads_to_a_proven_model_and_a_replay_gives_the_same(
         for _ in range(20):
             if app.pane.STEP != "goal":
                 break
+            await until(pilot, lambda: app.pane.why_not("choose") != "still deciding")
             before = shown(app)
             await pilot.press("enter")
             await until(pilot, lambda before=before: shown(app) != before)

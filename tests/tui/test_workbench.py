@@ -8,6 +8,7 @@ import pytest
 from screens import write_session
 from tiny import TinyData
 
+from tunewright.engine.demo.session import answered_by_demo
 from tunewright.engine.environment import read_environment
 from tunewright.engine.model import DEMO_DATA
 from tunewright.engine.plan import Plan
@@ -97,6 +98,23 @@ def test_own_data_leaves_the_demo_session_alone(home: Path, tiny_data: TinyData)
     assert demo.read_bytes() == kept
     assert bench.inputs.overrides == {}
     assert (bench.base / bench.inputs.data.path).resolve() == tiny_data.train.resolve()
+
+
+@pytest.mark.parametrize("task", ["demo:orders", "demo:tickets"])
+def test_nothing_that_was_said_for_the_demo_is_said_of_own_data(
+    home: Path, tiny_data: TinyData, task: str
+) -> None:
+    bench = Workbench.open()
+    bench.use_data(task)
+    assert answered_by_demo(bench.inputs)
+    for step in ("machine", "goal", "data", "model", "method"):
+        bench.confirm(step)
+    bench.use_data(str(tiny_data.train))
+    assert bench.inputs.answers is None
+    assert bench.inputs.overrides == {}
+    assert bench.place.confirmed == ("machine",)
+    again = on_disk(bench)
+    assert (again.inputs.answers, again.place) == (None, bench.place)
 
 
 def test_a_folder_that_cannot_be_written_is_told_and_does_not_stop_anything(

@@ -21,6 +21,7 @@ from tunewright.engine.decide.decide import decide
 from tunewright.engine.decide.facts import Facts
 from tunewright.engine.decide.questions import QUESTIONS, Question
 from tunewright.engine.decide.verdict import Verdict
+from tunewright.engine.demo.session import answered_by_demo
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.text import plain, shorten
 from tunewright.tui.measuring import LOOK_SECONDS, Watched, cannot_measure, start_measuring, watch
@@ -94,6 +95,8 @@ class GoalPane(Pane):
         self._taken_back: tuple[str, str] | None = None
         self._verdict: Verdict | None = None
         self._asked: tuple[Answers, Facts] | None = None
+        # What the question and the verdict on the screen were decided for.
+        self._decided: tuple[Answers, Facts] | None = None
         self._watched: Watched | None = None
         self._looking = False
 
@@ -133,6 +136,7 @@ class GoalPane(Pane):
             if self._asked == asked:
                 new = found[0] != self._question
                 self._question, self._verdict = found
+                self._decided = asked
                 self._draw()
                 if new and self.tunewright.pane is self:
                     self._fresh_question()
@@ -165,7 +169,9 @@ class GoalPane(Pane):
             lines.show(["deciding"])
             return
         if question is None:
-            lines.show(answered_lines(self.answers, width))
+            lines.show(
+                answered_lines(self.answers, width, demo=answered_by_demo(self.bench.inputs))
+            )
         else:
             room = self.size.height - max(1, len(question.choices)) - 1
             lines.show(question_lines(question, self.answers, width, room))
@@ -209,6 +215,8 @@ class GoalPane(Pane):
     def why_not(self, command: str) -> str | None:
         if command == "measure":
             return cannot_measure(self.bench, self._watched)
+        if command in ("choose", "onward") and self._deciding():
+            return "still deciding"
         if command == "choose":
             return None if self._question else "all that matters is answered"
         if command == "onward":
@@ -216,6 +224,14 @@ class GoalPane(Pane):
         if command == "unanswer" and not given(self.answers):
             return "nothing is answered yet"
         return None
+
+    def _deciding(self) -> bool:
+        """Whether the next question, or that there is none, is still being found out. One that
+        stands on the screen may be answered while only the rows are seen anew."""
+        now = (self.answers, facts_on(self.bench))
+        if self._decided is None or self._question is None:
+            return self._decided != now
+        return self._decided[0] != now[0]
 
     def do_onward(self) -> None:
         """Take the verdict as it stands and go on."""
@@ -231,7 +247,7 @@ class GoalPane(Pane):
             self._answer(question, value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if event.input.id == "typed" and self._question is not None:
+        if event.input.id == "typed" and self._question is not None and not self._deciding():
             event.stop()
             self._answer(self._question, event.value.strip())
 
@@ -312,9 +328,10 @@ def question_lines(question: Question, answers: Answers, width: int, room: int) 
     return asked
 
 
-def answered_lines(answers: Answers, width: int) -> list[Text]:
-    """All that was said, when nothing that matters is open."""
-    return wrapped(Text(f"you said: {said_so_far(answers, 40) or 'nothing'}", "dim"), width, 2)
+def answered_lines(answers: Answers, width: int, *, demo: bool) -> list[Text]:
+    """All that was said, by the person or by the `demo`, when nothing that matters is open."""
+    who = "the demo's answers" if demo else "you said"
+    return wrapped(Text(f"{who}: {said_so_far(answers, 40) or 'nothing'}", "dim"), width, 2)
 
 
 def said_so_far(answers: Answers, most: int) -> str:

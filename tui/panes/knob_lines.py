@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from rich.text import Text
@@ -52,12 +53,19 @@ def price(key: str, before: Plan, after: Plan | Problem, value: Any, what_if: Wh
 
 
 def knob_lines(
-    key: str, before: Plan, after: Plan | Problem | None, value: Any, width: int
+    key: str,
+    before: Plan,
+    after: Plan | Problem | None,
+    value: Any,
+    width: int,
+    demo: Collection[str] = (),
 ) -> list[Text]:
-    """Why a knob stands where it does, and what its next step brings along; two lines."""
+    """Why a knob stands where it does, and what its next step brings along; two lines. `demo` are
+    the keys of what the demo set."""
     decision = before.settings[key]
     name = key.partition(".")[2]
-    why = labelled(f"{name}: ", because_of(decision), width, 1 if after is not None else 2, "bold")
+    because = because_of(key, decision, demo)
+    why = labelled(f"{name}: ", because, width, 1 if after is not None else 2, "bold")
     if isinstance(after, Problem):
         return [*why, *labelled(f"{told(value)}: ", f"{after.what}; {after.why}", width, 1, "bold")]
     if after is None:

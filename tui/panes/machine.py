@@ -356,9 +356,12 @@ class MachinePane(Pane):
         if machine is not None:
             self.tunewright.lookout.plan_on(machine)
 
+    @property
+    def inside(self) -> bool:
+        return self.bench.snapshot is not None and self.bench.snapshot.simulated
+
     def back(self) -> bool:
-        snapshot = self.bench.snapshot
-        if snapshot is None or not snapshot.simulated:
+        if not self.inside:
             return False
         self.tunewright.lookout.plan_on(None)
         return True

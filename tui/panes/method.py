@@ -292,7 +292,7 @@ class MethodPane(Pane):
 
     def why_not(self, command: str) -> str | None:
         if not self.is_mounted or self._what_if is None:
-            return "there is no plan yet: a model comes first (4)"
+            return self._why_no_plan()
         plan = self._plan
         if command in _NOT_OVER_A_LIST:
             if self._view:
@@ -304,6 +304,15 @@ class MethodPane(Pane):
         if isinstance(plan, Problem):
             return plan.what
         return self._why_not_turn(command, plan) if command in _OF_A_KNOB else None
+
+    def _why_no_plan(self) -> str:
+        known = self.bench.model
+        alone = self._source is not None and self._source.alone
+        if isinstance(known, Problem):
+            return known.what if alone else f"{known.what}: 4 chooses another model"
+        if self.bench.snapshot is None or self.bench.environment is None:
+            return "the machine is still being read"
+        return "the model is still being read" if known is None else "the rows are still being read"
 
     def _why_not_train(self, plan: Plan | Problem | None) -> str | None:
         if self._source is not None and self._source.alone:
@@ -443,6 +452,10 @@ class MethodPane(Pane):
             return False
         self._detail.rows.narrow(text)
         return True
+
+    @property
+    def inside(self) -> bool:
+        return bool(self._view) or self._field.is_open or self._knobs.has_focus
 
     def back(self) -> bool:
         if self._view:

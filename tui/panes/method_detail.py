@@ -35,7 +35,7 @@ class Detail(Vertical):
         self.view: View = ""
 
     def compose(self) -> ComposeResult:
-        yield Rows(empty="nothing matches; esc shows all", id="detail")
+        yield Rows(id="detail")
         yield Lines(id="detail-lines")
 
     @property
@@ -52,7 +52,7 @@ class Detail(Vertical):
 
     def _show_reasons(self, what_if: WhatIf, plan: Plan, width: int) -> None:
         wide = max(26, min(44, width // 3))
-        columns = [Column("", 3), Column("setting", wide), Column("value", 12), Column("why")]
+        columns = [Column("", 4), Column("setting", wide), Column("value", 12), Column("why")]
         self.rows.show(reason_rows(what_if, plan), columns)
         self.rows.styles.height = "1fr"
         lines = reason_lines(what_if, plan, self.rows.key or "", width, _REASON_LINES)

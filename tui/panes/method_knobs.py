@@ -11,6 +11,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input
 
+from tunewright.engine.demo.session import of_demo
 from tunewright.engine.plan import Plan
 from tunewright.engine.sizing import WhatIf
 from tunewright.engine.text import plain
@@ -20,6 +21,7 @@ from tunewright.hardware.errors import Problem
 from tunewright.tui.knobs import Knob, knobs_of, stepped, told
 from tunewright.tui.labelled import error_lines
 from tunewright.tui.panes.knob_lines import knob_lines, price
+from tunewright.tui.panes.reason_lines import set_by
 from tunewright.tui.widgets.lines import Lines
 from tunewright.tui.widgets.rows import Column, Row, Rows
 
@@ -73,7 +75,7 @@ class Knobs(Rows):
             return []
         value = self._next(knob)
         after = None if value is None else what_if.changed(plan.method.value, knob.key, value)
-        return knob_lines(knob.key, plan, after, value, width)
+        return knob_lines(knob.key, plan, after, value, width, of_demo(what_if.inputs))
 
     def _next(self, knob: Knob) -> Any | None:
         """The step that is priced: up, or down from the top."""
@@ -96,7 +98,8 @@ class Knobs(Rows):
             cost = Text("…", "dim")
             if what_if.is_known(id, key, value):
                 cost = price(key, plan, what_if.changed(id, key, value), value, what_if)
-        mark = "• " if plan.settings[key].rule == "override" else ""
+        whose = set_by(key, plan.settings[key], of_demo(what_if.inputs))
+        mark = "• " if whose == "person" else ""
         return Row(key, (knob.title, Text(mark + plain(told(plan.value(key))), "bold"), cost))
 
     def _price_on(self) -> None:
@@ -176,12 +179,13 @@ class KnobField(Horizontal):
         """What stands in the field, and what it would give or what is wrong with it."""
         if self._asked is None:
             return []
-        _, plan, knob = self._asked
+        what_if, plan, knob = self._asked
         if self.found is None:
             return [Text("enter sets it, esc leaves it as it is", "dim")]
         if isinstance(self.found, Problem):
             return error_lines(self.found, width)
-        return knob_lines(knob.key, plan, self.found, self._value, width)
+        demo = of_demo(what_if.inputs)
+        return knob_lines(knob.key, plan, self.found, self._value, width, demo)
 
     def refuse(self, problem: Problem) -> None:
         """What was typed cannot be set, for this reason."""

@@ -202,7 +202,10 @@ class ModelPane(Pane):
             return None
         if self._fetching is not None:
             return "the demo model is being fetched"
-        return None if self._marked else "no model is marked; e types the path of one"
+        if self._marked:
+            return None
+        matches = "no model matches: esc shows all"
+        return matches if self._candidates else "no model is marked; e types the path of one"
 
     def do_take(self) -> None:
         candidate = self._marked

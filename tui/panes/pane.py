@@ -83,6 +83,12 @@ class Pane(Vertical):
         asked with every drawing; None when there is nothing."""
         return None
 
+    @property
+    def inside(self) -> bool:
+        """Whether `esc` has something to close in here, so that `back` would be True; asked where
+        there is no step to go back to."""
+        return False
+
     def back(self) -> bool:
         """`esc` inside the pane (close a detail, leave a field); False when it is for the app."""
         return False

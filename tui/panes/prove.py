@@ -75,7 +75,7 @@ class ProvePane(Pane):
         width = max(20, self.size.width - 2)
         base = results.baseline if results else None
         tuned = results.evaluation if results else None
-        proof = proof_lines(base, tuned, width)
+        proof = [*foreign_lines(self.tunewright.attach, width), *proof_lines(base, tuned, width)]
         # The rows behind the figures and the marked one stay in sight.
         room = max(2, self.size.height - _ROWS_LINES - 3)
         if results is not None and len(proof) > room:
@@ -141,6 +141,13 @@ class ProvePane(Pane):
         assert results is not None
         lines = [*proof_lines(results.baseline, results.evaluation, width), Text()]
         self.app.push_screen(LongText("why this verdict", [*lines, *why_lines(results, width)]))
+
+
+def foreign_lines(run: RunDir | None, width: int) -> list[Text]:
+    """Which run is shown, where it is not the one of the session on the bench."""
+    if run is None:
+        return []
+    return wrapped(Text(f"of run {plain(run.path.name)}, not of this session", "dim"), width, 2)
 
 
 def proof_lines(base: Baseline | None, tuned: Evaluation | None, width: int) -> list[Text]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Literal
+
 from rich.text import Text
 
+from tunewright.engine.demo.session import of_demo
 from tunewright.engine.plan import Decision, Plan
 from tunewright.engine.sizing import WhatIf
 from tunewright.engine.text import plain
@@ -13,22 +17,27 @@ from tunewright.tui.widgets.rows import Row
 
 _WARNING = "warning:"
 
+SetBy = Literal["rules", "person", "demo"]
+_MARKS: dict[SetBy, str] = {"rules": "", "person": "you", "demo": "demo"}
+
 
 def reason_rows(what_if: WhatIf, plan: Plan) -> list[Row]:
-    """Every decision: what was decided, and why. A person's own ones are marked and come first."""
+    """Every decision: what was decided, and why. A person's own ones are marked and come first,
+    then the demo's."""
+    demo = of_demo(what_if.inputs)
     rows = [
         Row(
             key,
             (
-                "you" if decision.rule == "override" else "",
+                _MARKS[set_by(key, decision, demo)],
                 key,
                 told(decision.value),
-                Text(plain(because_of(decision)), "dim"),
+                Text(plain(because_of(key, decision, demo)), "dim"),
             ),
         )
         for key, decision in _decisions(what_if, plan).items()
     ]
-    rows.sort(key=lambda row: row.cells[0] != "you")
+    rows.sort(key=lambda row: ("you", "demo", "").index(str(row.cells[0])))
     warnings = [
         Row(f"{_WARNING}{at}", ("!", "warning", "", Text(plain(warning))))
         for at, warning in enumerate(plan.warnings)
@@ -54,14 +63,28 @@ def reason_lines(what_if: WhatIf, plan: Plan, key: str, width: int, most: int) -
         return []
     value = plain(str(decision.value))
     head = f"{key} = {value} (rule {decision.rule}): "
-    lines = labelled(head, decision.because, width, most, "bold")
+    because = _said_by(set_by(key, decision, of_demo(what_if.inputs)), decision.because)
+    lines = labelled(head, because, width, most, "bold")
     for other in decision.alternatives:
         lines += labelled(f"  not {told(other.value)}: ", other.why_not, width, most)
     return lines[:most]
 
 
-def because_of(decision: Decision) -> str:
-    """The reason on one line; what a person set says what was advised instead."""
+def set_by(key: str, decision: Decision, demo: Collection[str]) -> SetBy:
+    """Who decided: the rules, or against them the person or the demo, whose keys are `demo`."""
+    if decision.rule != "override":
+        return "rules"
+    return "demo" if key in demo else "person"
+
+
+def because_of(key: str, decision: Decision, demo: Collection[str]) -> str:
+    """The reason on one line; what a person or the demo set says what was advised instead."""
+    because = decision.because
     if decision.rule == "override" and decision.alternatives:
-        return f"you set it; advised is {told(decision.alternatives[0].value)}"
-    return decision.because
+        because = f"you set it; advised is {told(decision.alternatives[0].value)}"
+    return _said_by(set_by(key, decision, demo), because)
+
+
+def _said_by(whose: SetBy, because: str) -> str:
+    # A plan has the same words for whatever stands in the inputs.
+    return because.replace("you set it", "the demo sets it", 1) if whose == "demo" else because

@@ -14,7 +14,7 @@ from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.ship.merge import MergeResult, told
 from tunewright.engine.text import duration, place, shorten, size
 from tunewright.tui.panes.pane import Pane
-from tunewright.tui.panes.prove import sentence
+from tunewright.tui.panes.prove import foreign_lines, sentence
 from tunewright.tui.widgets.lines import Lines, wrapped
 from tunewright.tui.widgets.rows import Column, Row, Rows
 
@@ -77,7 +77,8 @@ class ShipPane(Pane):
         width = max(20, self.size.width - 2)
         merge = found.merge if found else None
         made = found.made if found else ()
-        self.query_one("#merge", Lines).show(merge_lines(merge, bool(made), width))
+        foreign = foreign_lines(self.tunewright.attach, width)
+        self.query_one("#merge", Lines).show([*foreign, *merge_lines(merge, bool(made), width)])
         rows = self.query_one("#made", Rows)
         rows.display = bool(made)
         rows.show([Row(m.kind, (m.kind, size(m.bytes), MADE[m.kind])) for m in made])

@@ -23,6 +23,7 @@ from tunewright.engine.run.progress import RunProgress
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.text import plain
 from tunewright.hardware.errors import Problem
+from tunewright.tui.cures import on_screen
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.panes.train_answers import Looked, all_answer_lines
 from tunewright.tui.panes.train_head import head_lines
@@ -172,7 +173,8 @@ class TrainPane(Pane):
         elif isinstance(plan, Plan):
             ready = self._launching
             ready.look_at(plan)
-            head.show(ready_lines(self.bench.session, plan, ready.trouble, ready.warning, width))
+            trouble = on_screen(ready.trouble) if ready.trouble is not None else None
+            head.show(ready_lines(self.bench.session, plan, trouble, ready.warning, width))
         else:
             head.show(unplanned_lines(self.bench.trouble(), width))
 
@@ -259,7 +261,9 @@ class TrainPane(Pane):
         self._launching.resume(run, lambda: self._open(run))
 
     def do_prove(self) -> None:
-        self.bench.confirm("train")
+        # Another session's run says nothing of this one's path.
+        if self.tunewright.attach is None:
+            self.bench.confirm("train")
         self.post_message(self.Go("prove"))
 
     def do_checkpoint(self) -> None:

@@ -19,16 +19,14 @@ class Palette(Dialog[str]):
 
     DEFAULT_CSS = "Palette #found { height: 14; }"
 
-    def __init__(
-        self, commands: Sequence[tuple[Command, str | None]], *, name: str | None = None
-    ) -> None:
-        super().__init__(name=name)
+    def __init__(self, commands: Sequence[tuple[Command, str | None]]) -> None:
+        super().__init__()
         self.commands = commands
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             yield Input(placeholder="a command or a step", compact=True)
-            yield Rows([Column("", 16), Column("", 6), Column("")], empty="no such", id="found")
+            yield Rows([Column("", 16), Column("", 6), Column("")], unmatched="no such", id="found")
 
     def on_mount(self) -> None:
         rows = [

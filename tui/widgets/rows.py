@@ -61,12 +61,19 @@ class Rows(ScrollView, can_focus=True):
             return self.rows
 
     def __init__(
-        self, columns: Sequence[Column] = (), *, empty: str = "", id: str | None = None
+        self,
+        columns: Sequence[Column] = (),
+        *,
+        empty: str = "",
+        unmatched: str = "",
+        id: str | None = None,
     ) -> None:
         super().__init__(id=id)
         self.columns = tuple(columns)
         # What stands here when there is nothing: it names the next key.
         self.empty = empty
+        # What stands here when nothing matches, if it is not the find field that sought it.
+        self.unmatched = unmatched
         self._all: list[Row] = []
         self._rows: Sequence[Row] = []
         self._at = 0
@@ -85,12 +92,17 @@ class Rows(ScrollView, can_focus=True):
 
     def narrow(self, text: str) -> None:
         """Show only rows that contain `text`, whatever its case; "" shows all."""
-        self._filter = text.casefold()
-        self._filtered(self.key)
+        if text != self._filter:
+            self._filter = text
+            self._filtered(self.key)
+            if not self._rows:
+                # What was sought is named.
+                self.refresh()
 
     def _filtered(self, key: str | None) -> None:
         old = self._rows
-        self._rows = [row for row in self._all if self._filter in _said(row).casefold()]
+        sought = self._filter.casefold()
+        self._rows = [row for row in self._all if sought in _said(row).casefold()]
         keys = [row.key for row in self._rows]
         self._at = keys.index(key) if key in keys else min(self._at, max(0, len(keys) - 1))
         head = self._head()
@@ -180,7 +192,10 @@ class Rows(ScrollView, can_focus=True):
         if line == -1:
             return strip_of(self._line([c.title for c in self.columns], " ", width, "dim"), width)
         if not self._rows and line == 0:
-            return strip_of(Text(shorten(self.empty, width), "dim"), width)
+            said = self.empty
+            if self._all:
+                said = self.unmatched or f"nothing matches {self._filter}; esc shows all"
+            return strip_of(Text(shorten(said, width), "dim"), width)
         if not 0 <= line < len(self._rows):
             return Strip.blank(width, Style.null())
         row = self._rows[line]

@@ -156,6 +156,7 @@ def test_a_run_that_cannot_be_made_leaves_nothing_and_says_why(disk: SmallDisk) 
         with pytest.raises(Problem, match="cannot make the run directory") as refused:
             create(path, b"x" * 10_000, RunRecord(id="a", name="a", created=0.0))
         assert "No space left" in refused.value.why
+        assert refused.value.cure.startswith("free some space")
     assert not (disk.path / "run").exists()
     assert list(kept.iterdir()) == []
 

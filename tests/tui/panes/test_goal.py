@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,11 +18,13 @@ from tiny import TinyData
 from tunewright.engine.decide.answers import Answers
 from tunewright.engine.decide.decide import decide
 from tunewright.engine.decide.next_step import Named
+from tunewright.engine.demo.session import demo_session
 from tunewright.engine.evidence.decision import Decided
 from tunewright.engine.run.create import create
 from tunewright.engine.run.rundir import ExitRecord, RunDir, RunRecord, write_exit
 from tunewright.engine.session import load_session, save_session
 from tunewright.tui.app import TunewrightApp
+from tunewright.tui.panes import goal
 from tunewright.tui.widgets.lines import Lines
 
 
@@ -140,12 +144,31 @@ def test_all_of_the_verdict_can_be_read(session: Path, size: tuple[int, int]) ->
     drive(answered(session, DECIDED), walk, size=size)
 
 
+def test_what_the_demo_says_is_not_put_into_the_persons_mouth(session: Path) -> None:
+    demo = demo_session().inputs
+    assert demo.answers is not None
+    told = [goal.answered_lines(demo.answers, 300, demo=of) for of in (True, False)]
+    assert [lines[0].plain.partition(":")[0] for lines in told] == [
+        "the demo's answers",
+        "you said",
+    ]
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: "you said: " in shown(app))
+        app.bench.answer(data=demo.data, answers=demo.answers)
+        app.pane.post_message(app.pane.Changed())
+        await until(pilot, lambda: "the demo's answers: goal orders" in shown(app))
+
+    drive(answered(session, DECIDED), walk)
+
+
 def test_enter_alone_claims_nothing(session: Path) -> None:
     async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
         await pilot.press("2")
         await until(pilot, lambda: "What should the model do?" in shown(app))
         for _ in range(20):
-            await until(pilot, lambda: app.pane.why_not("choose") or app.focused is not None)
+            await until(pilot, lambda: app.pane.why_not("choose") != "still deciding")
             if app.pane.why_not("choose"):
                 break
             before = shown(app)
@@ -164,6 +187,38 @@ def test_enter_alone_claims_nothing(session: Path) -> None:
         said = getattr(answers, id)
         assert said != claimed
         assert not isinstance(claimed, tuple) or said not in claimed, id
+
+
+def test_while_it_decides_nothing_is_taken_for_answered(
+    session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, question = threading.Event(), goal.next_question
+
+    def slow(*asked: Any) -> Any:
+        held.wait(60)
+        return question(*asked)
+
+    monkeypatch.setattr(goal, "next_question", slow)
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        try:
+            await pilot.press("2", "enter")
+            await until(pilot, lambda: "still deciding" in shown(app))
+            assert app.pane.why_not("choose") == app.pane.why_not("onward") == "still deciding"
+            assert app.pane.STEP == "goal"
+            held.set()
+            await until(pilot, lambda: app.pane.why_not("onward") is None)
+            held.clear()
+            # A question is open again, and not found yet.
+            await pilot.press("backspace", "backspace", "enter")
+            await until(pilot, lambda: "still deciding" in shown(app))
+            held.set()
+            await until(pilot, lambda: app.pane.why_not("choose") is None)
+            assert app.pane.STEP == "goal"
+        finally:
+            held.set()
+
+    assert "goal" not in drive(answered(session, DECIDED), walk).bench.place.confirmed
 
 
 def test_an_answer_that_is_taken_back_is_offered_again(session: Path) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from rich.text import Text
 from sizing_cases import GIB, gpu, inputs, recorded, what_if, whole_plan
 
 from tunewright.engine.changes import Change
 from tunewright.engine.choose import Ask, options
+from tunewright.engine.demo.session import of_demo
+from tunewright.engine.model import DEMO_DATA
 from tunewright.engine.plan import Plan
+from tunewright.engine.session import DataInput
 from tunewright.engine.sizing import WhatIf
 from tunewright.engine.train.names import settings
 from tunewright.engine.train.registry import method, methods
@@ -182,6 +186,25 @@ def test_overrides_come_first_and_say_what_was_advised() -> None:
     told_ = said(reason_lines(tried, plan_of(tried, "qlora"), "lora.r", 78, 9))
     assert "not 16" in told_
     assert "rule override" in told_
+
+
+def test_what_the_demo_set_is_not_said_to_be_the_persons() -> None:
+    tried = what_if(overrides={"training.learning_rate": 5e-4, "training.max_steps": 10})
+    demo = msgspec.structs.replace(tried.inputs, data=DataInput(path=DEMO_DATA))
+    tried = WhatIf(demo, tried.given)
+    plan = plan_of(tried, "qlora")
+    rows = {row.key: row for row in reason_rows(tried, plan)}
+    assert [cell(row, 0) for row in rows.values()][:2] == ["you", "demo"]
+    # The demo takes 72 steps: these are the person's.
+    assert cell(rows["training.max_steps"], 3).startswith("you set it")
+    rate = rows["training.learning_rate"]
+    assert cell(rate, 3).startswith("the demo sets it; advised is ")
+    assert "you set it" not in said(reason_lines(tried, plan, rate.key, 78, 9))
+    lines = knob_lines(rate.key, plan, None, None, 300, of_demo(demo))
+    assert "the demo sets it" in said(lines)
+    mine = msgspec.structs.replace(demo, data=DataInput(path="mine.jsonl"))
+    row = next(r for r in reason_rows(WhatIf(mine, tried.given), plan) if r.key == rate.key)
+    assert cell(row, 0) == "you"
 
 
 def test_the_advised_method_has_its_reason_in_full_too() -> None:

@@ -16,6 +16,7 @@ from tiny import TinyData
 
 from tunewright.engine.plan import Plan
 from tunewright.engine.session import DataInput, load_session, save_session
+from tunewright.hardware.errors import Problem
 from tunewright.hardware.snapshot import Snapshot
 from tunewright.hardware.take import take_snapshot
 from tunewright.tui.app import TunewrightApp
@@ -65,6 +66,27 @@ def test_every_size_shows_the_verdicts_and_where_the_memory_goes(session: Path) 
             assert "fits" in screen
         for word in ("weights", "fragmentation", "= expected", "rank", "micro-batch", "room for"):
             assert word in shown(app)
+
+    drive(session, walk)
+
+
+def test_while_something_is_read_it_says_so_and_asks_for_no_model(session: Path) -> None:
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await opened(pilot, app)
+        bench, plan = app.bench, pane(app).why_not
+        data, model = bench.data, bench.model
+        for gone, reason in (("data", "the rows"), ("model", "the model"), ("snapshot", "the mac")):
+            setattr(bench, gone, None)
+            bench.plan = None
+            pane(app).show()
+            told = plan("train")
+            assert told is not None
+            assert told.startswith(reason)
+            assert told.endswith("still being read")
+        bench.model = Problem("no weights", why="none are there", cure="name another")
+        pane(app).show()
+        assert plan("train") == "no weights: 4 chooses another model"
+        bench.data, bench.model = data, model
 
     drive(session, walk)
 
