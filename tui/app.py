@@ -5,6 +5,7 @@ The frame is the same everywhere: the path, the bench in one line, the pane, a n
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import os
@@ -108,7 +109,7 @@ class TunewrightApp(LineApp):
         alone: str | None = None,
         plain_ascii: bool = False,
         notify: str | None = None,
-        keys: Sequence[str] = (),
+        keys: Sequence[events.Key] = (),
         machine: Callable[[], Snapshot] | None = None,
         invented: Snapshot | None = None,
     ) -> None:
@@ -148,12 +149,11 @@ class TunewrightApp(LineApp):
         current = self.query_one("#panes", ContentSwitcher).current
         assert current is not None
         await self._open(current)
-        for key in self._typed_before:
-            self.simulate_key(key)
         self.call_after_refresh(self._painted)
 
     def _painted(self) -> None:
         """The first pane stands on the screen, and answers keys."""
+        self.run_worker(self._type(self._typed_before))
         if not gc.isenabled():
             # What is there by now stays to the end: no collection needs to look at it again.
             gc.freeze()
@@ -162,6 +162,18 @@ class TunewrightApp(LineApp):
         self.in_thread(
             lambda: import_module("tunewright.tui.lookout"), lambda _: self.lookout.start()
         )
+
+    async def _type(self, keys: Sequence[events.Key]) -> None:
+        """Press keys, each where the one before has put the focus: Textual hands all of them on to
+        the widget that has it now."""
+        for key in keys:
+            target = self.focused or self.screen
+            self.post_message(key)
+            # The way of a key: the app, the widget, what it stands in, and the app again.
+            for node in (self, *target.ancestors_with_self):
+                done = asyncio.Event()
+                node.call_later(done.set)
+                await done.wait()
 
     def on_unmount(self) -> None:
         if "lookout" in vars(self):
@@ -370,8 +382,9 @@ class TunewrightApp(LineApp):
         self.notice("")
         await self._go(to)
 
-    def action_palette(self) -> None:
-        if self.screen.name == boxes.PALETTE:
+    async def action_palette(self) -> None:
+        # What would be chosen in it is done to the pane below, whatever another box asks.
+        if isinstance(self.screen, Dialog):
             return
         pane = self.pane.STEP
         commands = [(c, self.why_not(c.name)) for c in of_pane(pane)]
@@ -384,7 +397,8 @@ class TunewrightApp(LineApp):
             else:
                 await self.do(next(c for c, _ in commands if c.name == name))
 
-        self.push_screen(boxes.palette(commands), chosen)
+        # Awaited: what is typed behind the key belongs into the field.
+        await self.push_screen(boxes.palette(commands), chosen)
 
     def _fatal_error(self) -> None:
         """A fault of ours: Textual would print its locals, and with them the person's data."""

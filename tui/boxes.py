@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from tunewright.tui.commands import Command
     from tunewright.tui.steps import Step
 
-# The name of the palette as a screen: it is not opened over itself.
-PALETTE = "palette"
-
 
 def ask(question: str, detail: str) -> ModalScreen[bool]:
     """A question before something that cannot be undone."""
@@ -36,7 +33,7 @@ def palette(commands: Sequence[tuple[Command, str | None]]) -> ModalScreen[str]:
     """Every command by name, and every step; gives the name, or `step:<id>`."""
     from tunewright.tui.screens.palette import Palette
 
-    return Palette(commands, name=PALETTE)
+    return Palette(commands)
 
 
 def keys(

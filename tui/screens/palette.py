@@ -19,10 +19,8 @@ class Palette(Dialog[str]):
 
     DEFAULT_CSS = "Palette #found { height: 14; }"
 
-    def __init__(
-        self, commands: Sequence[tuple[Command, str | None]], *, name: str | None = None
-    ) -> None:
-        super().__init__(name=name)
+    def __init__(self, commands: Sequence[tuple[Command, str | None]]) -> None:
+        super().__init__()
         self.commands = commands
 
     def compose(self) -> ComposeResult:
@@ -45,7 +43,7 @@ class Palette(Dialog[str]):
         ]
         rows += [Row(f"step:{s.id}", (s.title, s.key, s.question)) for s in (*STEPS, RUNS)]
         self.query_one(Rows).show(rows)
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
