@@ -277,18 +277,24 @@ class TunewrightApp(LineApp):
 
     # -- threads
 
-    def in_thread(self, work: Callable[[], T], then: Callable[[T], Any]) -> None:
-        """Do `work` in a thread, `then` with its result here. A `Problem` is shown, and what a disk
-        refuses."""
+    def in_thread(
+        self,
+        work: Callable[[], T],
+        then: Callable[[T], Any],
+        failed: Callable[[Problem], Any] | None = None,
+    ) -> None:
+        """Do `work` in a thread, `then` with its result here. A `Problem`, and what a disk refuses,
+        is shown in a box, or handed to `failed` in its place."""
+        shown = failed or self.trouble
 
         def both() -> None:
             try:
                 result = work()
             except Problem as problem:
-                self.from_thread(self.trouble, problem)
+                self.from_thread(shown, problem)
                 return
             except OSError as error:
-                self.from_thread(self.trouble, of_disk(error))
+                self.from_thread(shown, of_disk(error))
                 return
             self.from_thread(then, result)
 

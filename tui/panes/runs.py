@@ -68,7 +68,11 @@ class RunsPane(Pane):
             self._draw()
             self.tunewright.show_frame()
 
-        self.in_thread(self._list, take)
+        def failed(problem: Problem) -> None:
+            self._looking = False
+            self.tunewright.notice(problem.what)
+
+        self.in_thread(self._list, take, failed)
 
     def _list(self) -> list[Listed]:
         found = []

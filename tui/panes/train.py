@@ -30,7 +30,7 @@ from tunewright.tui.panes.train_launch import Launching
 from tunewright.tui.panes.train_log import log_lines
 from tunewright.tui.panes.train_notable import why_lines
 from tunewright.tui.panes.train_orders import Orders
-from tunewright.tui.panes.train_ready import ready_lines, unplanned_lines
+from tunewright.tui.panes.train_ready import ready_lines, unplanned_lines, unread_lines
 from tunewright.tui.panes.train_reasons import Standing, standing, why_not
 from tunewright.tui.panes.train_room import HIGH, WIDE, foot_lines, newest_answers
 from tunewright.tui.panes.train_watching import Watching
@@ -108,7 +108,8 @@ class TrainPane(Pane):
 
     @property
     def reading(self) -> bool:
-        return self._run is not None and self._watched is None
+        watching = self._watching
+        return self._run is not None and watching.watched is None and watching.trouble is None
 
     def _open(self, run: RunDir) -> None:
         self._previewed = False
@@ -165,10 +166,14 @@ class TrainPane(Pane):
         self.query_one("#train-foot", Lines).show([])
         head = self.query_one("#train-head", Lines)
         plan = self.bench.plan
-        if self._run is not None:
+        trouble = self._watching.trouble
+        if self.reading:
+            assert self._run is not None
             head.show([Text(f"reading {plain(self._run.path.name)}", "dim")])
         elif self._launching.said:
             head.show([Text(self._launching.said, "bold")])
+        elif trouble is not None:
+            head.show(unread_lines(trouble, self.why_not("launch") is None, width))
         elif isinstance(plan, Plan):
             ready = self._launching
             ready.look_at(plan)
@@ -235,7 +240,9 @@ class TrainPane(Pane):
         return standing(
             self._watched.progress if self._watched is not None else None,
             self._looked,
-            has_run=self._run is not None,
+            # One that cannot be read does not stand in the way of the session's next one.
+            has_run=self._run is not None
+            and (self._watching.trouble is None or self.tunewright.attach is not None),
             attached=self.tunewright.attach is not None,
             starting=bool(self._launching.said),
             no_start=self._launching.why_not(),
