@@ -13,6 +13,7 @@ from tunewright.hardware.fit import most_free_gpu
 from tunewright.hardware.snapshot import Gpu, Pair, Snapshot
 
 WAIT_RULE = "device.wait-until-free"
+_PLAN_HERE = "plan on this one: the same command without --hardware, or --replay … --on here"
 
 
 def planned_gpus(plan: Plan, snapshot: Snapshot) -> tuple[Gpu, ...]:
@@ -62,12 +63,13 @@ def lowest_capability(gpus: Sequence[Gpu]) -> Capability | None:
     return min(told) if told and len(told) == len(gpus) else None
 
 
-def refuse_invented(session: Session) -> None:
-    """A `Problem` for a session that was planned on a machine that is not here."""
+def refuse_invented(session: Session, cure: str = _PLAN_HERE) -> None:
+    """A `Problem` for a session that was planned on a machine that is not here; `cure` is for whom
+    no command line helps."""
     recorded = session.recorded
     if recorded is not None and recorded.snapshot.simulated:
         raise Problem(
             f"nothing can be launched on {plain(recorded.snapshot.host.hostname)}",
             why="the session was planned on a machine that was invented or loaded from a file",
-            cure="plan on this one: the same command without --hardware, or --replay … --on here",
+            cure=cure,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shlex
 import time
@@ -91,8 +92,10 @@ def _unmake(run: RunDir, keep: bool) -> None:
 
 
 def _unwritable(what: str, error: OSError) -> Problem:
+    room = "free some space there, or " if error.errno == errno.ENOSPC else ""
     return Problem(
         what,
         why=str(error.strerror or error),
-        cure="name a directory you can write to with --run-dir, or set TUNEWRIGHT_HOME",
+        cure=f"{room}set TUNEWRIGHT_HOME to a folder that can be written; on the command line "
+        "--run-dir names one too",
     )

@@ -6,16 +6,24 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from runs import ending, step, write_run
+from runs import ending, step, write_events, write_run
 from screens import drive, shown, until, write_session
 from textual.pilot import Pilot
 from tiny import TinyData
 
+from tunewright.engine.replay import Comparison
+from tunewright.engine.run.events import Note
 from tunewright.engine.run.rundir import RunDir
+from tunewright.engine.runs import ComparedRuns
+from tunewright.engine.session import Expectation
+from tunewright.hardware.whatif import imagine
 from tunewright.tui.app import TunewrightApp
 from tunewright.tui.panes import model, train_launch
 from tunewright.tui.panes.model import ModelPane
+from tunewright.tui.panes.runs_lines import comparison_lines
+from tunewright.tui.screens.palette import Palette
 from tunewright.tui.screens.trouble import Trouble
+from tunewright.tui.widgets.rows import Rows
 from tunewright.tui.workbench import Place, Workbench
 
 
@@ -142,3 +150,62 @@ def test_the_palette_does_not_open_over_another_box(box: str, session: Path) -> 
         assert len(app.screen_stack) == 2
 
     drive(session, walk)
+
+
+@pytest.mark.parametrize(
+    ("typed", "chosen"),
+    [("find", "filter"), ("findings", "finding"), ("data", "step:data"), ("run", "runs")],
+)
+def test_the_palette_marks_what_is_called_so_exactly_first(
+    typed: str, chosen: str, session: Path
+) -> None:
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("3", "ctrl+p", *typed)
+        await until(pilot, lambda: isinstance(app.screen, Palette))
+        await until(pilot, lambda: app.screen.query_one(Rows).key == chosen)
+
+    drive(session, walk)
+
+
+def test_an_invented_machine_is_left_with_keys_of_the_screen(session: Path) -> None:
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("6")
+        await until(pilot, lambda: "nothing can be launched on" in shown(app))
+        assert "--hardware" not in shown(app)
+        assert "1 goes to Machine" in shown(app)
+        await pilot.press("1", "escape")
+        await until(pilot, lambda: app.bench.snapshot and not app.bench.snapshot.simulated)
+
+    drive(session, walk, invented=imagine("RTX 4090"))
+
+
+def test_what_stands_where_no_run_is_has_room_on_a_narrow_screen(session: Path) -> None:
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await pilot.press("9")
+        await until(pilot, lambda: "No runs yet" in shown(app))
+        assert "becomes of this terminal." in " ".join(shown(app).split())
+
+    drive(session, walk, size=(60, 20))
+
+
+def test_the_log_names_its_file_and_all_keys_of_the_box(session: Path, run: RunDir) -> None:
+    write_events(run, "1-worker0", [Note(text="something")])
+
+    async def walk(pilot: Pilot[int], app: TunewrightApp) -> None:
+        await until(pilot, lambda: "DONE" in shown(app))
+        await pilot.press("o")
+        await until(pilot, lambda: "log; all output" in shown(app))
+        assert "j k scroll" in shown(app)
+        box = "".join(line.strip(" │") for line in shown(app).splitlines())
+        assert str(run.log) in box
+
+    drive(session, walk)
+
+
+def test_two_runs_are_told_apart_by_how_their_names_end() -> None:
+    names = [f"demo-20261124-151929-{end}" for end in ("aaaa", "bbbb")]
+    gave = Expectation((), (), {}, {})
+    found = ComparedRuns((), Comparison(True, (), None, (), "losses"), gave, gave)
+    head = comparison_lines(names[0], names[1], found, 60)[0].plain
+    assert "aaaa" in head
+    assert "bbbb" in head

@@ -101,7 +101,7 @@ class RunsPane(Pane):
         if self._runs is None:
             detail.show(["looking at the runs"])
         elif not self._runs:
-            detail.show(told.NO_RUNS)
+            detail.show(told.no_runs_lines(max(20, self.size.width - 2)))
         elif one is not None:
             detail.show(told.detail_lines(one, max(20, self.size.width - 2)))
         else:

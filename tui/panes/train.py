@@ -6,7 +6,6 @@ Once a second a thread reads what the run has written since; this thread draws w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import ClassVar
 
 import msgspec
@@ -21,7 +20,7 @@ from tunewright.engine.run.changes import Changes
 from tunewright.engine.run.events import Answered
 from tunewright.engine.run.progress import RunProgress
 from tunewright.engine.run.rundir import RunDir
-from tunewright.engine.text import plain
+from tunewright.engine.text import place, plain
 from tunewright.hardware.errors import Problem
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.panes.train_answers import Looked, all_answer_lines
@@ -326,7 +325,7 @@ class TrainPane(Pane):
     def do_log(self) -> None:
         assert self._watched is not None
         lines = log_lines(self._watched.progress, box_width(self.app))
-        file = _short(self._watched.run.log)
+        file = place(self._watched.run.log)
         self.app.push_screen(LongText(f"log; all output: {file}", lines, at_end=True))
 
     def do_why(self) -> None:
@@ -338,7 +337,3 @@ class TrainPane(Pane):
 
     def do_leave(self) -> None:
         self.app.exit(0)
-
-
-def _short(path: Path) -> str:
-    return "/".join(path.parts[-2:])

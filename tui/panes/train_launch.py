@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tunewright.engine.devices.planned import refuse_invented
 from tunewright.engine.plan import Plan
 from tunewright.engine.ready import check_ready
 from tunewright.engine.run.launch import launch, resume
 from tunewright.engine.run.rundir import LaunchOptions, RunDir
+from tunewright.engine.session import Session
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.host import logout_kills
 from tunewright.tui.panes.pane import Pane
@@ -40,7 +42,7 @@ class Launching:
             kills = logout_kills()
             warning = f"{kills.what}; {kills.cure}" if kills else ""
             try:
-                check_ready(session, None)
+                _check(session)
             except Problem as problem:
                 return problem, warning
             return None, warning
@@ -67,7 +69,7 @@ class Launching:
         session, base = bench.session, bench.base
 
         def start() -> RunDir:
-            check_ready(session, None)
+            _check(session)
             return launch(session, base, LaunchOptions())
 
         def take(run: RunDir) -> None:
@@ -94,3 +96,8 @@ class Launching:
         self.said = ""
         self._pane.tunewright.trouble(problem)
         self._pane.tunewright.show_all()
+
+
+def _check(session: Session) -> None:
+    refuse_invented(session, cure="plan on this one: 1 goes to Machine, esc there comes back to it")
+    check_ready(session, None)
