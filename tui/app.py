@@ -5,6 +5,7 @@ The frame is the same everywhere: the path, the bench in one line, the pane, a n
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import os
@@ -111,7 +112,7 @@ class TunewrightApp(LineApp):
         alone: str | None = None,
         plain_ascii: bool = False,
         notify: str | None = None,
-        keys: Sequence[str] = (),
+        keys: Sequence[events.Key] = (),
         machine: Callable[[], Snapshot] | None = None,
         invented: Snapshot | None = None,
     ) -> None:
@@ -151,12 +152,11 @@ class TunewrightApp(LineApp):
         current = self.query_one("#panes", ContentSwitcher).current
         assert current is not None
         await self._open(current)
-        for key in self._typed_before:
-            self.simulate_key(key)
         self.call_after_refresh(self._painted)
 
     def _painted(self) -> None:
         """The first pane stands on the screen, and answers keys."""
+        self.run_worker(self._type(self._typed_before))
         if not gc.isenabled():
             # What is there by now stays to the end: no collection needs to look at it again.
             gc.freeze()
@@ -165,6 +165,18 @@ class TunewrightApp(LineApp):
         self.in_thread(
             lambda: import_module("tunewright.tui.lookout"), lambda _: self.lookout.start()
         )
+
+    async def _type(self, keys: Sequence[events.Key]) -> None:
+        """Press keys, each where the one before has put the focus: Textual hands all of them on to
+        the widget that has it now."""
+        for key in keys:
+            target = self.focused or self.screen
+            self.post_message(key)
+            # The way of a key: the app, the widget, what it stands in, and the app again.
+            for node in (self, *target.ancestors_with_self):
+                done = asyncio.Event()
+                node.call_later(done.set)
+                await done.wait()
 
     def on_unmount(self) -> None:
         if "lookout" in vars(self):
@@ -271,18 +283,24 @@ class TunewrightApp(LineApp):
 
     # -- threads
 
-    def in_thread(self, work: Callable[[], T], then: Callable[[T], Any]) -> None:
-        """Do `work` in a thread, `then` with its result here. A `Problem` is shown, and what a disk
-        refuses."""
+    def in_thread(
+        self,
+        work: Callable[[], T],
+        then: Callable[[T], Any],
+        failed: Callable[[Problem], Any] | None = None,
+    ) -> None:
+        """Do `work` in a thread, `then` with its result here. A `Problem`, and what a disk refuses,
+        is shown in a box, or handed to `failed` in its place."""
+        shown = failed or self.trouble
 
         def both() -> None:
             try:
                 result = work()
             except Problem as problem:
-                self.from_thread(self.trouble, problem)
+                self.from_thread(shown, problem)
                 return
             except OSError as error:
-                self.from_thread(self.trouble, of_disk(error))
+                self.from_thread(shown, of_disk(error))
                 return
             self.from_thread(then, result)
 
@@ -396,9 +414,9 @@ class TunewrightApp(LineApp):
         self.notice("")
         await self._go(to)
 
-    def action_palette(self) -> None:
+    async def action_palette(self) -> None:
+        # What would be chosen in it is done to the pane below, whatever another box asks.
         if isinstance(self.screen, Dialog):
-            # Its commands are for the pane, which stands under the box.
             return
         pane = self.pane.STEP
         commands = [(c, self.why_not(c.name)) for c in of_pane(pane)]
@@ -411,7 +429,8 @@ class TunewrightApp(LineApp):
             else:
                 await self.do(next(c for c, _ in commands if c.name == name))
 
-        self.push_screen(boxes.palette(commands), chosen)
+        # Awaited: what is typed behind the key belongs into the field.
+        await self.push_screen(boxes.palette(commands), chosen)
 
     def _fatal_error(self) -> None:
         """A fault of ours: Textual would print its locals, and with them the person's data."""

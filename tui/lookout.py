@@ -19,6 +19,7 @@ from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.run.view import RunView
 from tunewright.engine.session import Environment, Session
 from tunewright.engine.text import place, plain
+from tunewright.hardware.errors import Problem
 from tunewright.hardware.snapshot import Snapshot
 from tunewright.hardware.watch import Watch
 from tunewright.tui.ended import Endings, notify
@@ -208,20 +209,24 @@ class Lookout:
     def _look_for_endings(self) -> None:
         if not self._looking_for_endings:
             self._looking_for_endings = True
-            self._app.in_thread(self._endings.look, self._found_endings)
+            self._app.in_thread(self._endings.look, self._found_endings, self._no_endings)
+
+    def _no_endings(self, problem: Problem) -> None:
+        self._looking_for_endings = False
+        self._app.notice(problem.what)
 
     def _found_endings(self, found: tuple[frozenset[Path], list[RunView]]) -> None:
         self._looking_for_endings = False
         living, ended = found
-        own = self._bench.run()
+        own, lived = self._bench.run(), self._bench.run_lives
         self._bench.run_lives = own is not None and own.path in living
+        if own is not None and lived and not self._bench.run_lives:
+            self.run_over(own)
         for now in ended:
             self._app.bell()
             self._app.notice(f"{now.record.id}: {now.state}")
             if self._command:
                 self._notify(self._command, now)
-            if own is not None and now.record.id == own.read_record().id:
-                self.run_over(own)
 
     def _notify(self, command: str, now: RunView) -> None:
         def complain(text: str) -> None:
@@ -244,4 +249,4 @@ class Lookout:
             if after is not None and not self._bench.ran(session, after):
                 self.run_over(run)
 
-        self._app.in_thread(look, take)
+        self._app.in_thread(look, take, lambda problem: self._app.notice(problem.what))

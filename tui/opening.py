@@ -10,17 +10,19 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import re
 import select
 import sys
 import termios
 import threading
 import tty
-from collections.abc import Iterator
 from pathlib import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+
+    from textual.events import Key
 
 _PATH = "Machine  Goal  Data  Model  Method  Train  Prove  Ship"
 
@@ -77,7 +79,7 @@ class Typed:
     def __init__(self, descriptor: int) -> None:
         self._in = descriptor
         self._before = termios.tcgetattr(descriptor)
-        self._keys: list[str] = []
+        self._typed = b""
         # Closing the second end wakes the thread: whoever waits for it waits for nothing else.
         self._wake: int | None
         self._woken, self._wake = os.pipe()
@@ -93,17 +95,18 @@ class Typed:
             typed = os.read(self._in, 1024)
             if not typed:
                 return
-            if typed in (b"q", b"\x04"):
+            # Behind another key it may belong into a field.
+            if not self._typed and typed in (b"q", b"\x04"):
                 self._give_back()
                 sys.stdout.write("\x1b[?1049l")
                 sys.stdout.flush()
                 os._exit(0)
-            self._keys += list(keys_of(typed))
+            self._typed += typed
 
-    def taken(self) -> list[str]:
-        """The keys so far, by Textual's names; nothing more is read."""
+    def taken(self) -> list[Key]:
+        """The keys so far; nothing more is read."""
         self._stop()
-        return self._keys
+        return keys_of(self._typed)
 
     def _stop(self) -> None:
         if self._wake is not None:
@@ -121,26 +124,24 @@ class Typed:
         termios.tcsetattr(self._in, termios.TCSANOW, self._before)
 
 
-# What a key sends, and what Textual calls it.
-_NAMES = {
-    b"\r": "enter", b"\n": "enter", b"\t": "tab", b"\x1b": "escape", b"\x7f": "backspace",
-    b" ": "space", b"?": "question_mark", b"/": "slash", b"<": "less_than_sign",
-    b">": "greater_than_sign", b"\x10": "ctrl+p",
-    b"\x1b[A": "up", b"\x1b[B": "down", b"\x1b[C": "right", b"\x1b[D": "left",
-}  # fmt: skip
+# One key: a whole escape sequence, or one that was cut off, or a character.
+_KEY = re.compile(r"\x1b[\[O][0-?]*[ -/]*[@-~]?|.", re.DOTALL)
 
 
-def keys_of(typed: bytes) -> Iterator[str]:
-    """Textual's names of the keys in raw input; what has none is dropped."""
-    at = 0
-    while at < len(typed):
-        length = 3 if typed[at : at + 3] in _NAMES else 1
-        piece = typed[at : at + length]
-        at += length
-        if piece in _NAMES:
-            yield _NAMES[piece]
-        elif piece.isalnum():
-            yield piece.decode()
+def keys_of(typed: bytes) -> list[Key]:
+    """The keys in raw input as Textual gives them; a sequence that it does not know is dropped."""
+    from textual._xterm_parser import XTermParser
+    from textual.events import Key
+
+    keys: list[Key] = []
+    # The terminal still sends a line feed for enter.
+    for piece in _KEY.findall(typed.decode(errors="replace").replace("\n", "\r")):
+        parser = XTermParser()
+        told = [*parser.feed(piece), *parser.feed("")]
+        # What is not known comes as a key for each of its characters: digits would jump.
+        if len(told) == 1:
+            keys += [key for key in told if isinstance(key, Key)]
+    return keys
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -36,6 +36,7 @@ from tunewright.hardware.snapshot import Snapshot
 from tunewright.tui.history import History
 from tunewright.tui.looking import DataFound, ModelFound
 from tunewright.tui.saver import Saver
+from tunewright.tui.steps import STEPS
 
 if TYPE_CHECKING:
     from tunewright.engine.evidence.decision import Decided
@@ -327,10 +328,12 @@ def _place_file(session: Path) -> Path:
 
 def _read_place(session: Path) -> Place:
     try:
-        return msgspec.json.decode(_place_file(session).read_bytes(), type=Place)
+        place = msgspec.json.decode(_place_file(session).read_bytes(), type=Place)
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
         # Only where the cursor was: not worth a complaint.
         return Place()
+    known = place.step in {step.id for step in STEPS}
+    return place if known else msgspec.structs.replace(place, step=Place().step)
 
 
 def _read_decided(run: RunDir | None) -> Decided | None:

@@ -13,6 +13,7 @@ from tunewright.hardware.fit import most_free_gpu
 from tunewright.hardware.snapshot import Gpu, Pair, Snapshot
 
 WAIT_RULE = "device.wait-until-free"
+_PLAN_HERE = "plan on this one: the same command without --hardware, or --replay … --on here"
 
 
 def planned_gpus(plan: Plan, snapshot: Snapshot) -> tuple[Gpu, ...]:

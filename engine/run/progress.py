@@ -137,6 +137,11 @@ class RunProgress:
                 for batch in file.read_new():
                     yield number, batch
 
+    @property
+    def skipped(self) -> dict[str, int]:
+        """How many lines were no events, by the files that have such lines."""
+        return {name: file.skipped for name, file in list(self._files.items()) if file.skipped}
+
     def _finished_stages(self) -> frozenset[str]:
         return frozenset(path.stem for path in self.run.results.glob("*.json"))
 

@@ -66,6 +66,11 @@ class ToldFile:
         for told in self._events.read_new():
             yield batch_of(told)
 
+    @property
+    def skipped(self) -> int:
+        """How many lines were no events."""
+        return self._events.skipped
+
 
 def read_curves(folder: Path) -> Curves:
     """The curves of all attempts of a run as they stand now; the newer attempt supersedes."""

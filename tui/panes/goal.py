@@ -24,6 +24,7 @@ from tunewright.engine.decide.verdict import Verdict
 from tunewright.engine.demo.session import answered_by_demo
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.text import plain, shorten
+from tunewright.hardware.errors import Problem
 from tunewright.tui.measuring import LOOK_SECONDS, Watched, cannot_measure, start_measuring, watch
 from tunewright.tui.on_bench import answers_on, facts_on, given
 from tunewright.tui.panes.pane import Pane
@@ -302,7 +303,11 @@ class GoalPane(Pane):
                 self._draw()
                 self.tunewright.show_frame()
 
-        self.in_thread(lambda: watch(run), then)
+        def failed(problem: Problem) -> None:
+            self._looking = False
+            self.tunewright.notice(problem.what)
+
+        self.in_thread(lambda: watch(run), then, failed)
 
     def copied(self) -> str | None:
         return self.query_one("#verdict", Lines).shown or None

@@ -288,6 +288,8 @@ class MachinePane(Pane):
         return any(is_named(gpu, name) for name in named_devices(self.bench.inputs.device))
 
     def why_not(self, command: str) -> str | None:
+        if command == "what_if":
+            return None
         snapshot = self.bench.snapshot
         if snapshot is None:
             return "the machine is still being looked at"
@@ -348,9 +350,10 @@ class MachinePane(Pane):
         self.bench.answer(when_busy="another" if waits else "wait")
         self.post_message(self.Changed())
 
-    def do_what_if(self) -> None:
+    async def do_what_if(self) -> None:
         """Plan on a machine that is not here."""
-        self.app.push_screen(boxes.what_if(), self._imagined)
+        # Awaited: what is typed behind the key belongs into the field.
+        await self.app.push_screen(boxes.what_if(), self._imagined)
 
     def _imagined(self, machine: Snapshot | None) -> None:
         if machine is not None:

@@ -121,7 +121,13 @@ class ModelPane(Pane):
             self.show()
             self.tunewright.show_frame()
 
-        self.in_thread(work, then)
+        def failed(problem: Problem) -> None:
+            self._looking = False
+            # Not tried again before something is otherwise.
+            self._made_from = made_from
+            self.tunewright.trouble(problem)
+
+        self.in_thread(work, then, failed)
 
     # -- drawing
 
@@ -247,7 +253,7 @@ class ModelPane(Pane):
             self._use(DEMO_MODEL)
 
         self._show_detail()
-        self.in_thread(lambda: look_at_model(inputs, base, say), then)
+        self.in_thread(lambda: look_at_model(inputs, base, say), then, then)
 
     def do_edit(self) -> None:
         self._edit(True)

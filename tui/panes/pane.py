@@ -93,9 +93,15 @@ class Pane(Vertical):
         """`esc` inside the pane (close a detail, leave a field); False when it is for the app."""
         return False
 
-    def in_thread(self, work: Callable[[], T], then: Callable[[T], Any]) -> None:
-        """Do slow `work` in a thread and hand what it returns to `then` here, on the screen's."""
-        self.tunewright.in_thread(work, then)
+    def in_thread(
+        self,
+        work: Callable[[], T],
+        then: Callable[[T], Any],
+        failed: Callable[[Problem], Any] | None = None,
+    ) -> None:
+        """Do slow `work` in a thread and hand what it returns to `then` here, on the screen's; a
+        `Problem` to `failed` (default: a box says it)."""
+        self.tunewright.in_thread(work, then, failed)
 
     def from_thread(self, call: Callable[..., Any], *arguments: Any) -> None:
         """From a thread: do `call` here, on the screen's; nothing when the app has ended."""

@@ -68,7 +68,11 @@ class RunsPane(Pane):
             self._draw()
             self.tunewright.show_frame()
 
-        self.in_thread(self._list, take)
+        def failed(problem: Problem) -> None:
+            self._looking = False
+            self.tunewright.notice(problem.what)
+
+        self.in_thread(self._list, take, failed)
 
     def _list(self) -> list[Listed]:
         found = []
@@ -97,7 +101,7 @@ class RunsPane(Pane):
         if self._runs is None:
             detail.show(["looking at the runs"])
         elif not self._runs:
-            detail.show(told.NO_RUNS)
+            detail.show(told.no_runs_lines(max(20, self.size.width - 2)))
         elif one is not None:
             detail.show(told.detail_lines(one, max(20, self.size.width - 2)))
         else:

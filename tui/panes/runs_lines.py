@@ -113,20 +113,17 @@ def detail_lines(one: Listed, width: int) -> list[Text]:
     return [*lines, Text("r goes on from its last good checkpoint", "bold")]
 
 
-NO_RUNS = (
-    Text("No runs yet", "bold"),
-    Text("6 goes to Train, where one is launched; it then stands here, whatever"),
-    Text("becomes of this terminal."),
-)
+def no_runs_lines(width: int) -> list[Text]:
+    """What stands here before the first run."""
+    said = "6 goes to Train, where one is launched; it then stands here, whatever becomes of this "
+    return [Text("No runs yet", "bold"), *wrapped(f"{said}terminal.", width)]
 
 
 def comparison_lines(first: str, second: str, found: ComparedRuns, width: int) -> list[Text]:
     """Two runs side by side: figures, then what was planned otherwise."""
     column = max(8, (width - 24) // 2)
     name = width - 2 * column
-    head = (
-        f"{'':<{name}}{shorten(first, column - 1):>{column}}{shorten(second, column - 1):>{column}}"
-    )
+    head = f"{'':<{name}}{_end(first, column - 1):>{column}}{_end(second, column - 1):>{column}}"
     lines = [Text(head, "bold")]
     for told, a, b in found.figures():
         cells = f"{_figure(a):>{column}}{_figure(b):>{column}}"
@@ -144,6 +141,12 @@ def comparison_lines(first: str, second: str, found: ComparedRuns, width: int) -
     for cause in comparison.causes:
         lines += wrapped(f"  around it: {plain(cause)}", width, 4)
     return lines
+
+
+def _end(run: str, width: int) -> str:
+    """The name of a run: runs of one session differ in how their names end."""
+    name = plain(run)
+    return name if len(name) <= width else "…" + name[1 - width :]
 
 
 def _figure(value: Any) -> str:

@@ -6,7 +6,6 @@ Once a second a thread reads what the run has written since; this thread draws w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import ClassVar
 
 import msgspec
@@ -21,7 +20,7 @@ from tunewright.engine.run.changes import Changes
 from tunewright.engine.run.events import Answered
 from tunewright.engine.run.progress import RunProgress
 from tunewright.engine.run.rundir import RunDir
-from tunewright.engine.text import plain
+from tunewright.engine.text import place, plain
 from tunewright.hardware.errors import Problem
 from tunewright.tui.cures import on_screen
 from tunewright.tui.panes.pane import Pane
@@ -31,7 +30,7 @@ from tunewright.tui.panes.train_launch import Launching
 from tunewright.tui.panes.train_log import log_lines
 from tunewright.tui.panes.train_notable import why_lines
 from tunewright.tui.panes.train_orders import Orders
-from tunewright.tui.panes.train_ready import ready_lines, unplanned_lines
+from tunewright.tui.panes.train_ready import ready_lines, unplanned_lines, unread_lines
 from tunewright.tui.panes.train_reasons import Standing, standing, why_not
 from tunewright.tui.panes.train_room import HIGH, WIDE, foot_lines, newest_answers
 from tunewright.tui.panes.train_watching import Watching
@@ -109,7 +108,8 @@ class TrainPane(Pane):
 
     @property
     def reading(self) -> bool:
-        return self._run is not None and self._watched is None
+        watching = self._watching
+        return self._run is not None and watching.watched is None and watching.trouble is None
 
     def _open(self, run: RunDir) -> None:
         self._previewed = False
@@ -166,10 +166,14 @@ class TrainPane(Pane):
         self.query_one("#train-foot", Lines).show([])
         head = self.query_one("#train-head", Lines)
         plan = self.bench.plan
-        if self._run is not None:
+        trouble = self._watching.trouble
+        if self.reading:
+            assert self._run is not None
             head.show([Text(f"reading {plain(self._run.path.name)}", "dim")])
         elif self._launching.said:
             head.show([Text(self._launching.said, "bold")])
+        elif trouble is not None:
+            head.show(unread_lines(trouble, self.why_not("launch") is None, width))
         elif isinstance(plan, Plan):
             ready = self._launching
             ready.look_at(plan)
@@ -237,7 +241,9 @@ class TrainPane(Pane):
         return standing(
             self._watched.progress if self._watched is not None else None,
             self._looked,
-            has_run=self._run is not None,
+            # One that cannot be read does not stand in the way of the session's next one.
+            has_run=self._run is not None
+            and (self._watching.trouble is None or self.tunewright.attach is not None),
             attached=self.tunewright.attach is not None,
             starting=bool(self._launching.said),
             no_start=self._launching.why_not(),
@@ -323,7 +329,7 @@ class TrainPane(Pane):
     def do_log(self) -> None:
         assert self._watched is not None
         lines = log_lines(self._watched.progress, box_width(self.app))
-        file = _short(self._watched.run.log)
+        file = place(self._watched.run.log)
         self.app.push_screen(LongText(f"log; all output: {file}", lines, at_end=True))
 
     def do_why(self) -> None:
@@ -335,7 +341,3 @@ class TrainPane(Pane):
 
     def do_leave(self) -> None:
         self.app.exit(0)
-
-
-def _short(path: Path) -> str:
-    return "/".join(path.parts[-2:])

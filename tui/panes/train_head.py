@@ -128,7 +128,8 @@ def _stepped(now: RunProgress) -> bool:
 
 def _steps_said(now: RunProgress) -> str:
     if now.step is None:
-        return "no step was taken"
+        damaged = next(iter(now.skipped), None)
+        return f"events/{plain(damaged)} cannot be read" if damaged else "no step was taken"
     return f"step {now.step.step:,} of {now.step.total_steps:,}"
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tunewright.engine.devices.planned import refuse_invented
 from tunewright.engine.plan import Plan
 from tunewright.engine.ready import check_ready
 from tunewright.engine.run.launch import launch, resume
 from tunewright.engine.run.rundir import LaunchOptions, RunDir
+from tunewright.engine.session import Session
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.host import logout_kills
 from tunewright.tui.panes.pane import Pane
@@ -40,7 +42,7 @@ class Launching:
             kills = logout_kills()
             warning = f"{kills.what}; {kills.cure}" if kills else ""
             try:
-                check_ready(session, None)
+                _check(session)
             except Problem as problem:
                 return problem, warning
             return None, warning
@@ -50,7 +52,7 @@ class Launching:
             self.trouble, self.warning = found
             self._changed()
 
-        self._pane.in_thread(look, take)
+        self._pane.in_thread(look, take, lambda problem: take((problem, "")))
 
     def why_not(self) -> str | None:
         """Why the bench's session cannot be launched now; None when it can."""
@@ -66,44 +68,36 @@ class Launching:
         bench = self._pane.bench
         session, base = bench.session, bench.base
 
-        def start() -> RunDir | Problem:
-            try:
-                check_ready(session, None)
-                return launch(session, base, LaunchOptions())
-            except Problem as problem:
-                return problem
+        def start() -> RunDir:
+            _check(session)
+            return launch(session, base, LaunchOptions())
 
-        def take(run: RunDir | Problem) -> None:
-            if not self._failed(run):
-                assert isinstance(run, RunDir)
-                bench.launched(run)
+        def take(run: RunDir) -> None:
+            self.said = ""
+            bench.launched(run)
             self._pane.tunewright.show_all()
 
         self.said = "launching …"
-        self._pane.in_thread(start, take)
+        self._pane.in_thread(start, take, self._failed)
         self._changed()
 
     def resume(self, run: RunDir, then: Callable[[], None]) -> None:
         """Go on with `run`, in a thread; `then` once it works again."""
 
-        def start() -> Problem | None:
-            try:
-                resume(run)
-            except Problem as problem:
-                return problem
-            return None
-
-        def take(problem: Problem | None) -> None:
-            if not self._failed(problem):
-                then()
+        def take(_: object) -> None:
+            self.said = ""
+            then()
             self._pane.tunewright.show_all()
 
         self.said = "resuming …"
-        self._pane.in_thread(start, take)
+        self._pane.in_thread(lambda: resume(run), take, self._failed)
 
-    def _failed(self, outcome: object) -> bool:
+    def _failed(self, problem: Problem) -> None:
         self.said = ""
-        if isinstance(outcome, Problem):
-            self._pane.tunewright.trouble(outcome)
-            return True
-        return False
+        self._pane.tunewright.trouble(problem)
+        self._pane.tunewright.show_all()
+
+
+def _check(session: Session) -> None:
+    refuse_invented(session)
+    check_ready(session, None)

@@ -20,7 +20,9 @@ from tunewright.tui.widgets.pyramid import Moment
 def notable_line(moments: Sequence[Moment], now: RunProgress, width: int) -> Text | None:
     """The last thing worth a look, if there is one."""
     said = ""
-    if now.warned:
+    if now.skipped:
+        said = unread(now)[0]
+    elif now.warned:
         said = plain(now.warned[-1].what)
     elif moments:
         last = moments[-1]
@@ -36,6 +38,15 @@ def notable_line(moments: Sequence[Moment], now: RunProgress, width: int) -> Tex
         .append(shorten(f"! {said}", width - 8), "yellow")
         .append("  w why", "bold")
     )
+
+
+def unread(now: RunProgress) -> list[str]:
+    """What of the run's events cannot be read, file by file."""
+    return [
+        f"{count:,} lines are no events, and what they told is not shown: "
+        f"{plain(str(now.run.events / name))}"
+        for name, count in now.skipped.items()
+    ]
 
 
 def eval_rises(now: RunProgress) -> str:
@@ -56,7 +67,7 @@ def why_lines(
     moments: Sequence[Moment], now: RunProgress, plan: Plan | None, width: int
 ) -> list[Text]:
     """What is notable in this run and what it means."""
-    lines: list[Text] = []
+    lines = [line for text in unread(now) for line in wrapped(Text(f"! {text}"), width, 2)]
     for warned in now.warned:
         lines += problem_lines(Problem(warned.what, why=warned.why, cure=warned.cure), width)
     spikes = [moment for moment in moments if moment.kind == "spike"]

@@ -72,6 +72,14 @@ def _training_said(session: Session, plan: Plan) -> str:
     )
 
 
+def unread_lines(trouble: Problem, launches: bool, width: int) -> list[Text]:
+    """Why the session's run cannot be shown, and whether another can be launched."""
+    lines = [Text("The run cannot be read", "bold"), *problem_lines(trouble, width), Text()]
+    if launches:
+        lines += wrapped(Text("enter launches the session as a new run", "bold"), width)
+    return lines
+
+
 def unplanned_lines(trouble: Problem | None, width: int) -> list[Text]:
     """Why there is nothing to launch yet."""
     if trouble is None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from tunewright.engine.run.events import Answered
 from tunewright.engine.run.progress import Look, preview
 from tunewright.engine.run.rundir import RunDir
+from tunewright.hardware.errors import Problem
 from tunewright.tui.panes.pane import Pane
 from tunewright.tui.watched import Watched
 
@@ -15,7 +16,8 @@ class Watching:
     """The run that `pane` shows, and what is known of it once it was read.
 
     `heard` is called when something new is known, with the answers to commands that came; `sampled`
-    with some steps and losses of a long run, before all of it is read.
+    with some steps and losses of a long run, before all of it is read. `trouble` is why the run
+    cannot be read.
     """
 
     def __init__(
@@ -27,16 +29,18 @@ class Watching:
         self._pane, self._heard, self._sampled = pane, heard, sampled
         self.run: RunDir | None = None
         self.watched: Watched | None = None
+        self.trouble: Problem | None = None
         self._looking = False
+        self._said = ""
         self._looking_closer = False
 
     def close(self) -> None:
         """There is no run."""
-        self.run = self.watched = None
+        self.run = self.watched = self.trouble = None
 
     def open(self, run: RunDir) -> None:
         """Read a run from its start; of a long one some steps are told first."""
-        self.run, self.watched, self._looking = run, None, False
+        self.run, self.watched, self.trouble, self._looking = run, None, None, False
         app = self._pane.tunewright
 
         def read() -> Watched:
@@ -51,7 +55,13 @@ class Watching:
                 self._hear(watched, [])
             app.lookout.run_is_read()
 
-        self._pane.in_thread(read, take)
+        def failed(problem: Problem) -> None:
+            if self.run is run:
+                self.trouble = problem
+                self._heard([])
+            app.lookout.run_is_read()
+
+        self._pane.in_thread(read, take, failed)
 
     def _preview(self, run: RunDir, steps: Sequence[float], losses: Sequence[float]) -> None:
         if self.run is run:
@@ -65,13 +75,20 @@ class Watching:
         self._looking = True
 
         def take(look: Look) -> None:
-            self._looking = False
+            self._looking, self._said = False, ""
             if self.watched is watched:
                 answers = [e for _, batch in look.told for e in batch.rare if type(e) is Answered]
                 watched.take(look)
                 self._hear(watched, answers)
 
-        self._pane.in_thread(watched.progress.look, take)
+        def failed(problem: Problem) -> None:
+            self._looking = False
+            # Tried again, and said once.
+            if self.watched is watched and self._said != problem.what:
+                self._said = problem.what
+                self._pane.tunewright.trouble(problem)
+
+        self._pane.in_thread(watched.progress.look, take, failed)
 
     def _hear(self, watched: Watched, answers: list[Answered]) -> None:
         if watched.over:

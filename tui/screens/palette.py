@@ -22,6 +22,7 @@ class Palette(Dialog[str]):
     def __init__(self, commands: Sequence[tuple[Command, str | None]]) -> None:
         super().__init__()
         self.commands = commands
+        self._rows: list[Row] = []
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
@@ -42,12 +43,16 @@ class Palette(Dialog[str]):
             for command, why_not in self.commands
         ]
         rows += [Row(f"step:{s.id}", (s.title, s.key, s.question)) for s in (*STEPS, RUNS)]
+        self._rows = rows
         self.query_one(Rows).show(rows)
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self.query_one(Rows).narrow(event.value)
+        typed, found = event.value.casefold(), self.query_one(Rows)
+        found.narrow(typed)
+        found.show(sorted(self._rows, key=lambda row: _nearness(row, typed)))
+        found.action_edge(0)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
@@ -61,3 +66,9 @@ class Palette(Dialog[str]):
 
     def on_rows_moved(self, message: Rows.Moved) -> None:
         message.stop()
+
+
+def _nearness(row: Row, typed: str) -> int:
+    """What is called exactly so comes first, then what begins so."""
+    title = str(row.cells[0]).casefold()
+    return 0 if title == typed else 1 if title.startswith(typed) else 2

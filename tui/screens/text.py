@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 
 from tunewright.tui.screens.dialog import Dialog
-from tunewright.tui.widgets.lines import Lines
+from tunewright.tui.widgets.lines import Lines, wrapped
 
 
 def box_width(app: App[Any]) -> int:
@@ -47,9 +47,10 @@ class LongText(Dialog[None]):
 
     def on_mount(self) -> None:
         title = Text(self.head, "bold").append("   esc close  y copy  j k scroll", "dim")
-        self.query_one("#long-title", Lines).show([title])
+        titles = wrapped(title, box_width(self.app))
+        self.query_one("#long-title", Lines).show(titles)
         self.query_one("#long-text", Lines).show(self.lines)
-        self.query_one("#long").styles.max_height = max(4, self.app.size.height - 4)
+        self.query_one("#long").styles.max_height = max(4, self.app.size.height - 3 - len(titles))
         if self.at_end:
             self.call_after_refresh(self.action_edge, 1)
 

@@ -45,7 +45,7 @@ class WhatIf(Dialog[Snapshot]):
         self.query_one("#asked", Lines).show([Text("What if the machine were", "bold")])
         self._offer("")
         self._explain(None)
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
 
     def _offer(self, typed: str) -> None:
         found = suggestions(typed, _OFFERED)
