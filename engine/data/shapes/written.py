@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from tunewright.engine.data.shapes.calls import decoded
-from tunewright.engine.data.shapes.turns import ROLE_KEYS, ROLES
+from tunewright.engine.data.shapes.items import ROLE_KEYS
+from tunewright.engine.data.shapes.turns import ROLES
 
 # Columns that hold several answers to one question, each as right as the others.
 _SEVERAL = ("answers", "answers_spans", "solutions", "targets", "outputs", "correct_answers")
