@@ -40,8 +40,11 @@ def map_texts(
 
 
 def _written(text: str, value: Any, new: Any) -> str:
-    """JSON text with its new value; the very same text where nothing has changed."""
-    return text if new == value else msgspec.json.encode(new).decode()
+    """JSON text with its new value, spaced as it was; the very same text where nothing changed."""
+    if new == value:
+        return text
+    blob = msgspec.json.encode(new)
+    return (msgspec.json.format(blob, indent=0) if '": ' in text else blob).decode()
 
 
 # What names things in a turn or a call, and is no text that anybody wrote; an answer that is an

@@ -120,6 +120,14 @@ def test_numbers_and_names_of_arguments_are_looked_at(tmp_path: Path) -> None:
     assert arguments == {"card": "[CARD]", "[EMAIL]": 1, "n": 3}
 
 
+@pytest.mark.parametrize("separators", [(", ", ": "), (",", ":")])
+def test_json_text_stays_spaced_as_it_was(tmp_path: Path, separators: tuple[str, str]) -> None:
+    path = write(tmp_path / "d.jsonl", [called(json.dumps({"to": MAIL}, separators=separators))])
+    (done,) = fixed_rows(path, ["redact"])
+    call = done.value["messages"][1]["tool_calls"][0]["function"]
+    assert call["arguments"] == json.dumps({"to": "[EMAIL]"}, separators=separators)
+
+
 def test_text_that_nothing_was_replaced_in_stays_as_it_was_written(tmp_path: Path) -> None:
     row = called('{"b":  1, "a": "x"}')
     path = write(tmp_path / "d.jsonl", [row])
