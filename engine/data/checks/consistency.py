@@ -46,6 +46,7 @@ KINDS = (
         "say that they count: --format, as each finding spells it; or leave them out: --fix "
         "drop=field.pair",
         ("drop=field.pair",),
+        whole="say that they count: --format, as each finding spells it",
     ),
     Kind(
         "field.many",

@@ -67,6 +67,8 @@ def test_a_question_and_its_answer_that_nobody_reads_stop_the_training(tmp_path:
     report = check_data(path, Options(format=asked))
     [finding] = [f for f in report.findings if f.id == "field.pair"]
     assert (finding.severity, report.verdict) == ("error", "blocked")
+    # Every row has it, so that they go is no cure.
+    assert (finding.fixes, "--format" in finding.fix) == ((), True)
     command = finding.examples[0].partition("--format ")[2]
     assert read_examples(path, command).examples[0].messages[-1].content == "a page"
     # What is said in the turns too is no loss.
