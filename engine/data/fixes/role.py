@@ -25,7 +25,8 @@ def _make(value: str) -> Applied:
             return row.value, []
         changes: list[Change] = []
         renamed = dict(row.value)
-        for field in turn_fields(row):
+        lists = (key for key, value in row.value.items() if isinstance(value, list))
+        for field in dict.fromkeys((*turn_fields(row), *lists)):
             turns = listed(row.value.get(field))
             if isinstance(turns, list):
                 known = len(changes)

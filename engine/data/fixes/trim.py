@@ -51,10 +51,10 @@ def _control(text: str) -> str:
 
 
 def turn_fields(row: Row) -> list[str]:
-    """The fields of a row that hold turns; all its lists where its shape is not known."""
+    """The fields of a row that its shape takes for turns."""
     bound = row.looked.bound
-    if bound is None or not bound.shape.turns:
-        return [key for key, value in row.value.items() if isinstance(value, list)]
+    if bound is None:
+        return []
     return list(dict.fromkeys(bound.names.get(name, name) for name in bound.shape.turns))
 
 
@@ -110,7 +110,8 @@ def _ordered(turns: list[dict[str, Any]], ends: bool) -> list[dict[str, Any]]:
 def _joined(first: dict[str, Any], turn: dict[str, Any]) -> dict[str, Any] | None:
     """Two turns of one speaker as one; None where one of them is a call."""
     if any(
-        {"tool_calls", "function_call"} & one.keys()
+        one.get("tool_calls")
+        or one.get("function_call")
         or str(one.get(speaker_key(one))).strip().lower() in CALLS
         for one in (first, turn)
     ):

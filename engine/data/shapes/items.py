@@ -56,6 +56,8 @@ def _made(turn: dict[str, Any]) -> dict[str, Any]:
 
 
 def _summary(turn: Mapping[str, Any]) -> str:
-    parts = [*(turn.get("summary") or ()), *(turn.get("content") or ())]
-    texts = (part.get("text") for part in parts if isinstance(part, dict))
-    return "\n\n".join(text for text in texts if isinstance(text, str))
+    texts: list[Any] = []
+    for said in (turn.get("summary"), turn.get("content")):
+        parts = said if isinstance(said, list) else [said]
+        texts += (part.get("text") if isinstance(part, dict) else part for part in parts)
+    return "\n\n".join(text for text in texts if isinstance(text, str) and text)

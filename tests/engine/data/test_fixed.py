@@ -95,6 +95,9 @@ def test_fields_and_speakers_are_renamed(tmp_path: Path) -> None:
     path = write(tmp_path / "m.jsonl", [{"messages": turns}])
     (value,) = apply(path, "role=narrator:user")
     assert [turn["role"] for turn in value["messages"]] == ["user", "assistant"]
+    pair = {"prompt": turns[:1], "chosen": turns[1:], "rejected": turns[1:]}
+    (value,) = apply(write(tmp_path / "p.jsonl", [pair]), "role=narrator:user")
+    assert value["prompt"][0]["role"] == "user"
 
 
 def test_turns_are_put_in_order(tmp_path: Path) -> None:
@@ -138,7 +141,7 @@ RESULT = {"role": "tool", "content": "3", "tool_call_id": "1"}
             "messages",
             [
                 {"type": "human", "content": "q"},
-                {"type": "human", "content": [{"type": "text", "text": "more"}]},
+                {"type": "human", "content": [{"type": "text", "text": "more"}], "tool_calls": []},
                 {"type": "ai", "content": "a"},
                 {"type": "human", "content": "thanks"},
             ],

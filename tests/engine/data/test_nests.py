@@ -193,6 +193,38 @@ def test_turns_are_joined_in_the_order_that_they_say(
     assert "in the order of the file" in row.note.found
 
 
+def test_the_field_that_tells_the_turns_apart_says_their_order(tmp_path: Path) -> None:
+    said = [("user", "q1"), ("assistant", "a1"), ("user", "q2"), ("assistant", "a2")]
+    turns = [
+        {
+            "conversation_id": "c", "role": role, "content": text,
+            "index": 7, "step": n // 2, "order": None, "time": f"2024-05-01 09:0{n}:00",
+        }
+        for n, (role, text) in enumerate(said)
+    ]  # fmt: skip
+    path = tmp_path / "turns.jsonl"
+    path.write_text(lines_of(turns[::-1]))
+    [row] = raw(path)
+    assert [m["content"] for m in row.value["messages"]] == ["q1", "a1", "q2", "a2"]
+    assert row.value["index"] == 7
+    # The number of a pair, where a pair stands as it was said.
+    for turn in turns:
+        del turn["time"]
+    path.write_text(lines_of([*turns[2:], *turns[:2]]))
+    [row] = raw(path)
+    assert [m["content"] for m in row.value["messages"]] == ["q1", "a1", "q2", "a2"]
+
+
+def test_an_id_that_seldom_comes_twice_joins_nothing(tmp_path: Path) -> None:
+    rows = [
+        {"session_id": n - (n == 90), "sender": "s", "text": f"t {n}", "label": "x"}
+        for n in range(100)
+    ]
+    path = tmp_path / "d.jsonl"
+    path.write_text(lines_of(rows))
+    assert [row.value for row in raw(path)] == rows
+
+
 def test_turns_keep_their_calls_and_a_conversation_what_all_its_turns_say(tmp_path: Path) -> None:
     call = [{"id": "1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]
     turns: list[dict[str, Any]] = [

@@ -202,6 +202,10 @@ def test_a_long_row_whose_reader_dies_says_so_and_is_not_asked_for_again(
         for _ in range(5):
             app.query_one(DataPane).show()
             await pilot.pause()
+        look = app.query_one(DataPane)._look
+        assert look is not None
+        assert not look.row(2).coming
+        assert "was ended" in look.brief(2).wrong
         assert "reading" not in shown(app)
         assert fetched == [2]
 
