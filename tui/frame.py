@@ -125,17 +125,18 @@ def bar_line(pane: str, why_not: Callable[[str], str | None], width: int) -> Tex
     rest = [command for command in shown if command not in last]
     # What can be done now has the room first, and of that the way forward: before the way back.
     rest.sort(key=lambda command: (reasons[command.name] is not None, command.keys[0] != "enter"))
-    # The two spaces behind the last one need no room.
     off = {command.name: reasons[command.name] is not None for command in shown}
 
     def cells(command: Command) -> int:
         return len(key_name(command)) + len(command.title) + 3 + off[command.name]
 
-    if 1 + sum(cells(command) for command in (*last, *rest[:1])) - 2 > width:
+    # What follows the last one needs no room.
+    width += 1 if off[last[-1].name] else 2
+    if 1 + sum(cells(command) for command in (*last, *rest[:1])) > width:
         last = [command for command in last if command.name != "back"]
     tail = sum(cells(command) for command in last)
     for command in rest:
-        if line.cell_len + cells(command) + tail - 2 <= width:
+        if line.cell_len + cells(command) + tail <= width:
             _command(line, key_name(command), command.title, off=off[command.name])
     for command in last:
         _command(line, key_name(command), command.title, off=off[command.name])

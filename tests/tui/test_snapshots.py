@@ -118,7 +118,10 @@ SHOTS = (
 def finished(
     tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, tiny_data: TinyData
 ) -> RunDir:
-    return RunDir(finish_run(tmp_path_factory.mktemp("finished"), tiny_model, tiny_data))
+    # Its name stands on the screen, and that of the folder around it is not always the same.
+    run = tmp_path_factory.mktemp("finished") / "orders-1"
+    run.mkdir()
+    return RunDir(finish_run(run, tiny_model, tiny_data))
 
 
 WANTED = '{"item": "desk lamp", "color": "green", "quantity": 2, "city": "Oslo"}'

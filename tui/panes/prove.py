@@ -75,7 +75,10 @@ class ProvePane(Pane):
         width = max(20, self.size.width - 2)
         base = results.baseline if results else None
         tuned = results.evaluation if results else None
-        proof = [*foreign_lines(self.tunewright.attach, width), *proof_lines(base, tuned, width)]
+        proof = proof_lines(base, tuned, width)
+        if foreign := foreign_lines(self.tunewright.attach, width):
+            # It takes the room of the empty line: the answers need theirs.
+            proof = [*foreign, *(line for line in proof if line.plain)]
         # The rows behind the figures and the marked one stay in sight.
         room = max(2, self.size.height - _ROWS_LINES - 3)
         if results is not None and len(proof) > room:
