@@ -50,10 +50,16 @@ def resolve_data(data: DataInput, base: Path, cache: Path) -> tuple[Path, Path |
 def _data_path(spec: str, base: Path, revision: str | None = None) -> Path:
     """A file, folder or glob relative to `base`; else the snapshot of a hub id."""
     if not is_hub_id(spec, base):
-        return base / Path(spec).expanduser()
+        return _short(base / Path(spec).expanduser())
     from tunewright.engine.data.hub import dataset_snapshot
 
     return dataset_snapshot(spec, revision)
+
+
+def _short(path: Path) -> Path:
+    """`path` without its `..`, where that is the same place: a link may lead elsewhere."""
+    short = Path(os.path.normpath(path))
+    return short if short.parent.resolve() == path.parent.resolve() else path
 
 
 def is_hub_id(spec: str, base: Path) -> bool:

@@ -70,6 +70,12 @@ def run(arguments: list[str]) -> int:
             return int(import_module("tunewright.tui.verbs.replay").run(options))
         if options.verb is None:
             if options.plain:
+                if options.json:
+                    raise Problem(
+                        "--plain and --json do not go together",
+                        why="one asks a person line by line, the other answers a program",
+                        cure="leave one out; tunewright size MODEL DATA --json gives a plan",
+                    )
                 from tunewright.tui.plain import walk
 
                 return walk(options.session, options.hardware)

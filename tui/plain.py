@@ -1,12 +1,14 @@
 """--plain: the same path as plain questions, line by line, for screen readers and dumb terminals.
 
 It walks the bench that the screens walk, so leaving here and opening there comes to the same place.
-An empty line takes what stands in brackets; `back` takes back the last answer; Ctrl-D leaves.
+An empty line takes what stands in brackets; `back` takes back the last answer, or goes back to the
+question before; Ctrl-D leaves.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import msgspec
@@ -36,20 +38,27 @@ class _Left(Exception):
     """The person has ended the input."""
 
 
+class _Back(Exception):
+    """The person wants the question before this one."""
+
+
 def walk(session: Path | None, hardware: str | None = None) -> int:
     """Ask from Machine to Train; the exit code of what was launched, 0 when nothing was. `hardware`
     describes a machine that is planned on instead of this one."""
     bench = Workbench.open(session)
     try:
         _machine(bench, take_snapshot() if hardware is None else imagine(hardware))
-        _goal(bench)
-        before = _verdict(bench).title
-        _data_and_model(bench)
-        if _verdict(bench).title != before:
-            say.line("\nGoal, with these rows")
-            _tell(_verdict(bench))
-        _method(bench)
-        return _train(bench)
+        steps, at = (_goal, _data_and_model, _method), 0
+        while True:
+            try:
+                for step in steps[at:]:
+                    step(bench)
+                    at += 1
+                return _train(bench)
+            except _Back:
+                at = max(0, at - 1)
+                if at == 0:
+                    _take_back(bench)
     except _Left:
         say.line("\nkept; `tunewright --plain` goes on here")
         return Exit.DONE
@@ -64,6 +73,8 @@ def _ask(question: str, default: str) -> str:
         said = input(f"{question}{shown}: ").strip()
     except EOFError:
         raise _Left from None
+    if said == "back":
+        raise _Back
     return said or default
 
 
@@ -102,18 +113,24 @@ def _goal(bench: Workbench) -> None:
         question = next_question(answers, facts_on(bench))
         if question is None:
             break
-        value = _answer_to(question)
-        if value == "back":
-            before = given(answers)
-            if before:
-                bench.answer(answers=msgspec.structs.replace(answers, **{before[-1]: None}))
+        try:
+            value = _answer_to(question)
+        except _Back:
+            _take_back(bench)
             continue
         bench.answer(answers=msgspec.structs.replace(answers, **{question.id: value}))
-    _tell(_verdict(bench))
+    _tell(bench, _verdict(bench))
     bench.confirm("goal")
 
 
-def _tell(verdict: Verdict) -> None:
+def _take_back(bench: Workbench) -> None:
+    answers = answers_on(bench)
+    before = given(answers)
+    if before:
+        bench.answer(answers=msgspec.structs.replace(answers, **{before[-1]: None}))
+
+
+def _tell(bench: Workbench, verdict: Verdict) -> None:
     say.line(f"  {verdict.title} (provisional until measured, confidence {verdict.confidence})")
     for mark, reasons in (("for", verdict.because), ("against", verdict.against)):
         for reason in reasons:
@@ -121,7 +138,9 @@ def _tell(verdict: Verdict) -> None:
     for change in verdict.would_change:
         say.line(f"  would change it: {plain(change.sentence)}")
     say.line(f"  next: {plain(verdict.next_step.sentence)}")
-    say.line(f"    {plain(verdict.next_step.command)}")
+    named = {"MODEL": bench.inputs.model, "DATA": bench.inputs.data.path}
+    words = (quote(named[w]) if w in named else w for w in verdict.next_step.command.split(" "))
+    say.line(f"    {plain(' '.join(words))}")
 
 
 def _answer_to(question: Question) -> Any:
@@ -133,8 +152,6 @@ def _answer_to(question: Question) -> Any:
         return _ask("  answer", "")
     while True:
         said = _ask("  number", str(question.least + 1))
-        if said == "back":
-            return said
         if said.isdigit() and 1 <= int(said) <= len(question.choices):
             return question.choices[int(said) - 1].value
         say.line(f"  a number from 1 to {len(question.choices)}, or back")
@@ -142,6 +159,7 @@ def _answer_to(question: Question) -> Any:
 
 def _data_and_model(bench: Workbench) -> None:
     """Data is measured under the model's tokenizer, so both are asked before one is looked at."""
+    before = _verdict(bench).title
     while True:
         _head("data", "Data", bench)
         path = _ask("  file", bench.inputs.data.path)
@@ -169,6 +187,9 @@ def _data_and_model(bench: Workbench) -> None:
     )
     bench.confirm("data")
     bench.confirm("model")
+    if _verdict(bench).title != before:
+        say.line("\nGoal, with these rows")
+        _tell(bench, _verdict(bench))
 
 
 def _method(bench: Workbench) -> None:
@@ -185,8 +206,8 @@ def _method(bench: Workbench) -> None:
             if said != bench.plan.method.value:
                 bench.answer(method=said)
             break
-        say.line("  one of those methods")
-    for line in plan_lines(bench.session, bench.prices):
+        say.line("  one of those methods, or back")
+    for line in plan_lines(bench.session, bench.prices, str(bench.path)):
         say.line(f"  {line}")
     bench.confirm("method")
 

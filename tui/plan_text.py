@@ -28,9 +28,11 @@ _SHOWN = (
 )
 
 
-def plan_lines(session: Session, prices: Prices | None = None) -> Iterator[str]:
-    """The plan of a session, line by line, with its cost where there are prices. Text of the
-    person's files is made plain."""
+def plan_lines(
+    session: Session, prices: Prices | None = None, rest: str = "--json"
+) -> Iterator[str]:
+    """The plan of a session, line by line, with its cost where there are prices. `rest` is where
+    the settings are that are not shown. Text of the person's files is made plain."""
     plan, recorded = session.plan, session.recorded
     assert plan is not None
     yield f"{plain(session.inputs.name)}: {plain(session.inputs.model)}"
@@ -54,7 +56,7 @@ def plan_lines(session: Session, prices: Prices | None = None) -> Iterator[str]:
     for key, decision in plan.settings.items():
         if key in _SHOWN or decision.rule == "override":
             yield f"  {key} = {plain(str(decision.value))}: {plain(decision.because)}"
-    yield f"  ({len(plan.settings)} settings with their reasons: --json)"
+    yield f"  ({len(plan.settings)} settings with their reasons: {plain(rest)})"
     yield ""
     if recorded is not None and prices is not None:
         from tunewright.engine.plan_cost import cost_words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -138,7 +139,8 @@ class _Wrongs:
         return Problem(
             f"{self._rows} row{'s' if self._rows > 1 else ''} of {path.name} cannot be trained on",
             why="\n".join(shown),
-            cure="repair these rows or remove them (tunewright data fix); nothing was started",
+            cure="repair these rows or remove them; nothing was started. What can be done by "
+            f"itself: tunewright data {shlex.quote(str(path))}",
         )
 
 

@@ -144,8 +144,9 @@ def test_other_devices_make_no_difference_to_a_replay() -> None:
 def test_nothing_is_launched_on_a_machine_that_is_not_here() -> None:
     known = recorded(gpus=THREE.gpus)
     session = Session(VERSION, inputs(), make_plan(inputs(), known), known)
-    with pytest.raises(Problem, match="launched on box"):
+    with pytest.raises(Problem, match="launched on box") as refused:
         refuse_invented(session)
+    assert "--on here" in refused.value.cure
     here = msgspec.structs.replace(known.snapshot, simulated=False)
     refuse_invented(
         msgspec.structs.replace(session, recorded=msgspec.structs.replace(known, snapshot=here))

@@ -103,3 +103,16 @@ def test_data_is_a_path_or_the_demo(tmp_path: Path) -> None:
     assert train.is_relative_to(tmp_path / "cache")
     with pytest.raises(Problem):
         resolve_data(DataInput("demo:else"), tmp_path, tmp_path)
+
+
+def test_a_path_is_told_without_its_way_up_unless_a_link_is_on_it(tmp_path: Path) -> None:
+    (tmp_path / "sessions" / "big").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "inner").mkdir(parents=True)
+    base = tmp_path / "sessions" / "big"
+    (base / "link").symlink_to(tmp_path / "elsewhere" / "inner")
+    for said, path in (
+        ("../../big.jsonl", tmp_path / "big.jsonl"),
+        ("../*.jsonl", tmp_path / "sessions" / "*.jsonl"),
+        ("link/../big.jsonl", base / "link" / ".." / "big.jsonl"),
+    ):
+        assert resolve_data(DataInput(path=said), base, tmp_path)[0] == path

@@ -11,11 +11,13 @@ from screens import drive, shown, until, write_session
 from textual.pilot import Pilot
 from tiny import TinyData
 
+from tunewright.engine.data.read import read_examples
 from tunewright.engine.replay import Comparison
 from tunewright.engine.run.events import Note
 from tunewright.engine.run.rundir import RunDir
 from tunewright.engine.runs import ComparedRuns
 from tunewright.engine.session import Expectation
+from tunewright.hardware.errors import Problem
 from tunewright.hardware.whatif import imagine
 from tunewright.tui.app import TunewrightApp
 from tunewright.tui.panes import model, train_launch
@@ -172,7 +174,7 @@ def test_an_invented_machine_is_left_with_keys_of_the_screen(session: Path) -> N
         await pilot.press("6")
         await until(pilot, lambda: "nothing can be launched on" in shown(app))
         assert "--hardware" not in shown(app)
-        assert "1 goes to Machine" in shown(app)
+        assert "esc there comes back to it" in " ".join(shown(app).split())
         await pilot.press("1", "escape")
         await until(pilot, lambda: app.bench.snapshot and not app.bench.snapshot.simulated)
 
@@ -209,3 +211,13 @@ def test_two_runs_are_told_apart_by_how_their_names_end() -> None:
     head = comparison_lines(names[0], names[1], found, 60)[0].plain
     assert "aaaa" in head
     assert "bbbb" in head
+
+
+def test_rows_that_cannot_be_trained_on_are_refused_with_a_command_that_is_whole(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "my rows.jsonl"
+    file.write_text('{"prompt": "a", "completion": "b"}\n{"prompt": "a"}\n')
+    with pytest.raises(Problem) as refused:
+        read_examples(file)
+    assert f"tunewright data '{file}'" in refused.value.cure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import shlex
@@ -272,6 +273,37 @@ def test_plain_questions_walk_the_same_path_over_a_pipe(
     answers = load_session(session).inputs.answers
     assert answers is not None
     assert (answers.goal, answers.prompting) == ("sort the mail", "untried")
+
+
+def test_plain_questions_go_back_from_every_step(
+    live: Live, tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    session = write_session(tmp_path / "session", tiny_model, tiny_data)
+    # The goal and three questions of it; file, model and method as they stand.
+    # From the launch to the method, from there to the file, and to the last answer of Goal.
+    said = "sort mail\n" + "\n" * 6 + "back\nback\nback\n"
+    done = subprocess.run(
+        [PROGRAM, "--plain", "--session", str(session)],
+        env={**live.environment, "LANG": "C.UTF-8"},
+        input=said,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    heads = re.findall(r"^(Machine|Goal|Data|Model|Method|Train)$", done.stdout, re.MULTILINE)
+    path = ["Machine", "Goal", "Data", "Model", "Method", "Train"]
+    assert heads == [*path, "Method", "Data", "Goal"], done.stdout + done.stderr
+    assert done.stdout.rindex("(asked because") > done.stdout.rindex("\nGoal\n")
+    assert " MODEL" not in done.stdout
+    assert " DATA" not in done.stdout
+    assert "--json" not in done.stdout
+    assert f"reasons: {session}" in done.stdout
+
+
+def test_plain_questions_are_no_data(live: Live) -> None:
+    told = json.loads(live("--plain", "--json", code=2).stdout)
+    assert "--plain and --json" in json.dumps(told)
 
 
 def test_the_screen_process_never_imports_the_training_stack(opened: Open, live: Live) -> None:

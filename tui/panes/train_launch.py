@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tunewright.engine.devices.planned import refuse_invented
 from tunewright.engine.plan import Plan
 from tunewright.engine.ready import check_ready
 from tunewright.engine.run.launch import launch, resume
 from tunewright.engine.run.rundir import LaunchOptions, RunDir
-from tunewright.engine.session import Session
 from tunewright.hardware.errors import Problem
 from tunewright.hardware.host import logout_kills
 from tunewright.tui.panes.pane import Pane
@@ -42,7 +40,7 @@ class Launching:
             kills = logout_kills()
             warning = f"{kills.what}; {kills.cure}" if kills else ""
             try:
-                _check(session)
+                check_ready(session, None)
             except Problem as problem:
                 return problem, warning
             return None, warning
@@ -69,7 +67,7 @@ class Launching:
         session, base = bench.session, bench.base
 
         def start() -> RunDir:
-            _check(session)
+            check_ready(session, None)
             return launch(session, base, LaunchOptions())
 
         def take(run: RunDir) -> None:
@@ -96,8 +94,3 @@ class Launching:
         self.said = ""
         self._pane.tunewright.trouble(problem)
         self._pane.tunewright.show_all()
-
-
-def _check(session: Session) -> None:
-    refuse_invented(session)
-    check_ready(session, None)
