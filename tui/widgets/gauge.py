@@ -148,11 +148,22 @@ def _wordings(
 
 
 class Gauge(Lines):
-    """The gauge of a plan on a machine."""
+    """The gauge of a plan on a machine, as wide as its place."""
+
+    _plan: Plan | Problem | None = None
+    _snapshot: Snapshot | None = None
 
     def show_plan(self, plan: Plan | Problem | None, snapshot: Snapshot | None) -> None:
         """Draw it; what is unknown is said."""
-        self.show([plan_gauge(plan, snapshot, self.size.width or 80)])
+        self._plan, self._snapshot = plan, snapshot
+        self._draw()
+
+    def on_resize(self) -> None:
+        # It may be told its plan before it has a place.
+        self._draw()
+
+    def _draw(self) -> None:
+        self.show([plan_gauge(self._plan, self._snapshot, self.size.width or 80)])
 
 
 def plan_gauge(plan: Plan | Problem | None, snapshot: Snapshot | None, width: int) -> Text:
