@@ -197,9 +197,10 @@ def test_the_log_names_its_file_and_all_keys_of_the_box(session: Path, run: RunD
         await until(pilot, lambda: "DONE" in shown(app))
         await pilot.press("o")
         await until(pilot, lambda: "log; all output" in shown(app))
-        assert "j k scroll" in shown(app)
-        box = "".join(line.strip(" │") for line in shown(app).splitlines())
-        assert str(run.log) in box
+        # Where a line breaks depends on the length of the file's name.
+        box = "".join(line.strip(" │") for line in shown(app).splitlines()).replace(" ", "")
+        assert "jkscroll" in box
+        assert str(run.log).replace(" ", "") in box
 
     drive(session, walk)
 
