@@ -307,6 +307,7 @@ class TunewrightApp(LineApp):
         self.run_worker(both, thread=True)
 
     def from_thread(self, call: Callable[..., Any], *arguments: Any) -> None:
+        """From a thread: do `call` here, on the screen's; nothing when the app has ended."""
         if self.is_running:
             self.call_from_thread(call, *arguments)
 

@@ -86,11 +86,11 @@ class Lookout:
         self._look_for_endings()
         self._app.set_interval(ENDINGS_SECONDS, self._look_for_endings)
 
-    # -- the machine
-
     def stop(self) -> None:
         """The screen is gone: what goes on in other processes is not wanted any more."""
         self._rows_apart.stop()
+
+    # -- the machine
 
     def plan_on(self, machine: Snapshot | None) -> None:
         """Plan on `machine` from now on; None is the machine at hand."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from runs import ending, step, write_run
-from screens import drive, shown, until, write_session
+from screens import drive, shown, until
 from textual.pilot import Pilot
 from tiny import TinyData
 
@@ -16,14 +16,6 @@ from tunewright.tui.app import TunewrightApp
 from tunewright.tui.commands import JUMPS
 from tunewright.tui.frame import bar_line
 from tunewright.tui.widgets.rows import Rows
-
-
-@pytest.fixture
-def session(
-    tmp_path: Path, tiny_model: Path, tiny_data: TinyData, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    monkeypatch.setenv("TUNEWRIGHT_HOME", str(tmp_path))
-    return write_session(tmp_path / "s", tiny_model, tiny_data)
 
 
 def words(app: TunewrightApp) -> str:

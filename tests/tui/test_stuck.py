@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from runs import ending, step, write_events, write_run
-from screens import drive, shown, until, write_session
+from screens import drive, shown, until
 from textual.pilot import Pilot
 from tiny import TinyData
 
@@ -27,14 +27,6 @@ from tunewright.tui.screens.palette import Palette
 from tunewright.tui.screens.trouble import Trouble
 from tunewright.tui.widgets.rows import Rows
 from tunewright.tui.workbench import Place, Workbench
-
-
-@pytest.fixture
-def session(
-    tmp_path: Path, tiny_model: Path, tiny_data: TinyData, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    monkeypatch.setenv("TUNEWRIGHT_HOME", str(tmp_path))
-    return write_session(tmp_path / "s", tiny_model, tiny_data)
 
 
 @pytest.fixture

@@ -247,13 +247,9 @@ def test_plain_questions_need_no_terminal_and_leave_on_the_end_of_input(live: Li
     assert "\x1b" not in told
 
 
-def test_plain_questions_walk_the_same_path_over_a_pipe(
-    live: Live, tmp_path: Path, tiny_model: Path, tiny_data: TinyData
-) -> None:
-    session = write_session(tmp_path / "session", tiny_model, tiny_data)
-    # A goal, a slip, nothing claimed from there on, rows and model as they stand, no launch.
-    said = "sort mail\nseven\nback\nsort the mail\n" + "\n" * 12 + "no\n"
-    done = subprocess.run(
+def plain_walk(live: Live, session: Path, said: str) -> subprocess.CompletedProcess[str]:
+    """The plain questions over a pipe, answered with `said`."""
+    return subprocess.run(
         [PROGRAM, "--plain", "--session", str(session)],
         env={**live.environment, "LANG": "C.UTF-8"},
         input=said,
@@ -262,6 +258,15 @@ def test_plain_questions_walk_the_same_path_over_a_pipe(
         timeout=120,
         check=False,
     )
+
+
+def test_plain_questions_walk_the_same_path_over_a_pipe(
+    live: Live, tmp_path: Path, tiny_model: Path, tiny_data: TinyData
+) -> None:
+    session = write_session(tmp_path / "session", tiny_model, tiny_data)
+    # A goal, a slip, nothing claimed from there on, rows and model as they stand, no launch.
+    said = "sort mail\nseven\nback\nsort the mail\n" + "\n" * 12 + "no\n"
+    done = plain_walk(live, session, said)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert "\x1b" not in done.stdout
@@ -282,15 +287,7 @@ def test_plain_questions_go_back_from_every_step(
     # The goal and three questions of it; file, model and method as they stand.
     # From the launch to the method, from there to the file, and to the last answer of Goal.
     said = "sort mail\n" + "\n" * 6 + "back\nback\nback\n"
-    done = subprocess.run(
-        [PROGRAM, "--plain", "--session", str(session)],
-        env={**live.environment, "LANG": "C.UTF-8"},
-        input=said,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = plain_walk(live, session, said)
     heads = re.findall(r"^(Machine|Goal|Data|Model|Method|Train)$", done.stdout, re.MULTILINE)
     path = ["Machine", "Goal", "Data", "Model", "Method", "Train"]
     assert heads == [*path, "Method", "Data", "Goal"], done.stdout + done.stderr

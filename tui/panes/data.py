@@ -119,7 +119,7 @@ class DataPane(Pane):
                 self._draw_found()
 
         def tell() -> None:
-            self.from_thread(told)
+            self.tunewright.from_thread(told)
 
         def opened(_: None) -> None:
             told()

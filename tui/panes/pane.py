@@ -102,8 +102,3 @@ class Pane(Vertical):
         """Do slow `work` in a thread and hand what it returns to `then` here, on the screen's; a
         `Problem` to `failed` (default: a box says it)."""
         self.tunewright.in_thread(work, then, failed)
-
-    def from_thread(self, call: Callable[..., Any], *arguments: Any) -> None:
-        """From a thread: do `call` here, on the screen's; nothing when the app has ended."""
-        if self.app.is_running:
-            self.app.call_from_thread(call, *arguments)

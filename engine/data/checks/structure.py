@@ -21,7 +21,7 @@ _DROP = "remove these rows: --fix drop={id}; or repair them at the source"
 
 # What is wrong with every row is rather a field that was taken for another.
 _NAMED = (
-    "every row has it, so a field may be taken for what it is not: say which are which, "
+    "nearly every row has it, so a field may be taken for what it is not: say which are which, "
     "--format prompt_completion:prompt=NAME,completion=NAME; or repair them at the source"
 )
 

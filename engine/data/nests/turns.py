@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any
 
 from tunewright.engine.data.readers.block import RawRow, Wrong
+from tunewright.engine.data.shapes.items import SPEAKERS
 from tunewright.engine.data.shapes.turns import TURN
 from tunewright.hardware.errors import Problem
 
@@ -17,7 +18,6 @@ _IDS = (
     "conversation_id", "conv_id", "dialogue_id", "dialog_id", "session_id", "thread_id", "chat_id",
     "ticket_id", "conversation", "conversationId", "sessionId", "threadId", "chatId",
 )  # fmt: skip
-_ROLES = ("role", "sender", "speaker", "from")
 _SAID = ("content", "text", "message", "value", "body", "utterance")
 # What says which turn comes first: its number before its time, which may be that of an import.
 _ORDERS = (
@@ -35,7 +35,7 @@ _MOST = 2_000_000
 def _names(value: dict[str, Any]) -> tuple[str, str, str] | None:
     found = [
         next((name for name in names if name in value and isinstance(value[name], kinds)), None)
-        for names, kinds in ((_IDS, (str, int)), (_ROLES, (str,)), (_SAID, (str, type(None))))
+        for names, kinds in ((_IDS, (str, int)), (SPEAKERS, (str,)), (_SAID, (str, type(None))))
     ]
     id, role, said = found
     if id is None or role is None or said is None:

@@ -21,7 +21,7 @@ from tunewright.engine.data.shapes.shape import (
     text_wrong,
     told,
 )
-from tunewright.engine.data.shapes.turns import ROLES, Turns, parse_turn, parse_turns
+from tunewright.engine.data.shapes.turns import Turns, parse_turn, parse_turns, role_of
 from tunewright.engine.data.shapes.written import turns_in
 
 _CHOSEN = (
@@ -152,8 +152,7 @@ def _is_answered(turns: Any) -> bool:
     """Whether turns beside a pair end with an answer, as in UltraFeedback: the chosen one's, said
     once more, and no prompt."""
     last = turns[-1] if isinstance(turns, list) and turns else None
-    said = last.get("role", last.get("from")) if isinstance(last, dict) else None
-    return isinstance(said, str) and ROLES.get(said.lower()) == "assistant"
+    return isinstance(last, dict) and role_of(last) == "assistant"
 
 
 def _common(chosen: Turns, rejected: Turns) -> tuple[Turns, Turns, Turns]:

@@ -8,7 +8,7 @@ import msgspec
 
 from tunewright.engine.data.shapes.calls import decoded
 from tunewright.engine.data.shapes.items import ROLE_KEYS
-from tunewright.engine.data.shapes.turns import ROLES
+from tunewright.engine.data.shapes.turns import role_of
 
 # Columns that hold several answers to one question, each as right as the others.
 _SEVERAL = ("answers", "answers_spans", "solutions", "targets", "outputs", "correct_answers")
@@ -124,8 +124,7 @@ def answer_in(value: Any, prompt: Any) -> Any:
 def _role(turn: Any) -> str | None:
     if not are_turns(turn) or not isinstance(turn, dict):
         return None
-    said = turn.get("role", turn.get("from"))
-    return ROLES.get(said.strip().lower()) if isinstance(said, str) else None
+    return role_of(turn)
 
 
 # Columns of tables whose text is what is said, though it may be JSON.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from runs import STARTED, ending, held, step, write_run
-from screens import drive, shown, until, write_session
+from screens import drive, shown, until
 from textual.pilot import Pilot
 from tiny import TinyData
 
@@ -23,14 +23,6 @@ from tunewright.tui.workbench import Place, Workbench
 
 RUNNING = (State(state="starting"), State(state="running"))
 TRAINING = (StageStarted(stage="train", title="train"), *(step(n) for n in range(1, 21)))
-
-
-@pytest.fixture
-def session(
-    tmp_path: Path, tiny_model: Path, tiny_data: TinyData, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    monkeypatch.setenv("TUNEWRIGHT_HOME", str(tmp_path))
-    return write_session(tmp_path / "s", tiny_model, tiny_data)
 
 
 @pytest.fixture
